@@ -31,3 +31,13 @@ $(VENV)/.dev: requirements-dev.lock | $(VENV)/.runtime
 .PHONY: env env-dev
 env: $(VENV)/.runtime ## the environment for running, in .venv
 env-dev: $(VENV)/.dev ## the environment for developing and testing, in .venv
+
+# ---- contract ----------------------------------------------------------------------------------
+.PHONY: protos
+protos: env-dev ## generate the Python stubs in protos/gen from protos/
+	@rm -rf protos/gen && mkdir -p protos/gen
+	@cd protos && $(CURDIR)/$(PY) -m grpc_tools.protoc -I . --python_out=gen --grpc_python_out=gen \
+		--plugin=protoc-gen-mypy=$(CURDIR)/$(VENV)/bin/protoc-gen-mypy --plugin=protoc-gen-mypy_grpc=$(CURDIR)/$(VENV)/bin/protoc-gen-mypy_grpc \
+		--mypy_out=quiet:gen --mypy_grpc_out=quiet:gen \
+		$$(find ecrs original paddle_serving -name '*.proto' 2>/dev/null | sort)
+	@find protos/gen -mindepth 1 -type d -exec touch {}/__init__.py \;
