@@ -1,0 +1,137 @@
+"""Settings: the only reader of the environment.
+
+Every setting is an environment variable `ECRS_<NAME>`, or a line of the file `.env` in the project's root.
+`docs/configuration.md` is generated from this file.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Settings(BaseSettings):
+    """All settings with their defaults; what is not set embeds everything on this machine's loopback."""
+
+    model_config = SettingsConfigDict(env_prefix="ECRS_", env_file=".env", extra="ignore", frozen=True)
+
+    # Where things are
+    state_dir: Path = Field(
+        ROOT / "var", description="Logs, sockets and the data of the embedded Redis and Milvus."
+    )
+    prepared_dir: Path = Field(ROOT / "data" / "prepared", description="Prepared datasets, one folder each.")
+    artifacts_dir: Path = Field(ROOT / "models" / "artifacts", description="Releases, one folder each.")
+    dataset: str = Field(
+        "completejourney", description="The dataset that `make up` prepares, trains and serves."
+    )
+    train_config: str = Field(
+        "quick", description="The training configuration of a first `make up`: quick or full."
+    )
+
+    # Network
+    bind: str = Field("127.0.0.1", description="Address that services, web front ends and Nginx listen on.")
+    port_offset: int = Field(
+        0, ge=0, le=40_000, description="Added to every default port, to run a second copy."
+    )
+    redis_url: str = Field(
+        "", description="redis://, rediss://; empty: our own Redis on loopback (port 6379)."
+    )
+    milvus_uri: str = Field(
+        "", description="http://host:port of Milvus; empty: our own Milvus Lite (port 19530)."
+    )
+    milvus_token: SecretStr = Field(
+        SecretStr(""), description="Token of the Milvus server, if it asks for one."
+    )
+    rank_predictor: str = Field(
+        "", description="serving://host:port or onnx://; empty: our own PaddleServing (port 9393)."
+    )
+    user_address: str = Field(
+        "", description="host:port of the user service; empty: this machine, port 8910."
+    )
+    item_address: str = Field(
+        "", description="host:port of the item service; empty: this machine, port 8920."
+    )
+    recommend_address: str = Field("", description="host:port of the recommend service; empty: port 8930.")
+    recall_address: str = Field("", description="host:port of the recall service; empty: port 8950.")
+    rank_address: str = Field("", description="host:port of the rank service; empty: port 8960.")
+
+    # Behaviour
+    deadline_ms: int = Field(300, ge=10, le=60_000, description="Deadline of one recommendation as a whole.")
+    processes: int = Field(
+        1, ge=1, le=64, description="Processes per service, sharing its port (SO_REUSEPORT)."
+    )
+    threads: int = Field(4, ge=1, le=64, description="Threads per process of user, item, recall and rank.")
+    recommend_threads: int = Field(
+        16, ge=1, le=256, description="Threads per process of recommend, which waits."
+    )
+    exact_search_limit: int = Field(
+        200_000, ge=0, description="Largest release, in items, that is searched exactly while Milvus is away."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="Lowest level logged."
+    )
+    log_format: Literal["console", "json"] = Field("json", description="Form of a log line.")
+    secret_key: SecretStr = Field(
+        SecretStr(""),
+        description="Key that signs the shop's cookies; empty: a random one kept in the state folder, this machine only.",
+    )
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis_scheme(cls, value: str) -> str:
+        if value and not value.startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("must start with redis://, rediss:// or unix://")
+        return value
+
+    @field_validator("milvus_uri")
+    @classmethod
+    def _milvus_scheme(cls, value: str) -> str:
+        if value and not value.startswith(("http://", "https://")):
+            raise ValueError("must start with http:// or https://")
+        return value
+
+    @field_validator("rank_predictor")
+    @classmethod
+    def _predictor_scheme(cls, value: str) -> str:
+        if value and not value.startswith(("serving://", "onnx://")):
+            raise ValueError("must be onnx:// or serving://host:port")
+        return value
+
+    def port(self, name: str) -> int:
+        """The port of a part of the system, offset included; KeyError for an unknown name."""
+        return PORTS[name] + self.port_offset
+
+    def address(self, service: str) -> str:
+        """host:port of one of the five services."""
+        return getattr(self, f"{service}_address") or f"127.0.0.1:{self.port(service)}"
+
+    def redis(self) -> str:
+        """URL of Redis, embedded or not."""
+        return self.redis_url or f"redis://127.0.0.1:{self.port('redis')}/0"
+
+    def milvus(self) -> str:
+        """URI of Milvus, embedded or not."""
+        return self.milvus_uri or f"http://127.0.0.1:{self.port('milvus')}"
+
+    def predictor(self) -> str:
+        """URL of the ranker's predictor."""
+        return self.rank_predictor or f"serving://127.0.0.1:{self.port('serving')}"
+
+
+PORTS = {
+    "user": 8910,
+    "item": 8920,
+    "recommend": 8930,
+    "recall": 8950,
+    "rank": 8960,
+    "redis": 6379,
+    "milvus": 19530,
+    "serving": 9393,
+    "web1": 5000,
+    "web2": 5001,
+    "nginx": 5158,
+}
+"""Default ports. All but `serving` are those of the original system."""
