@@ -76,7 +76,7 @@ class Settings(BaseSettings):
     log_format: Literal["console", "json"] = Field("json", description="Form of a log line.")
     secret_key: SecretStr = Field(
         SecretStr(""),
-        description="Key that signs the shop's cookies; empty: a random one kept in the state folder, this machine only.",
+        description="Key that signs the shop's cookies; empty: a random one kept in the state folder.",
     )
 
     @field_validator("redis_url")

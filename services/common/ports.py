@@ -1,7 +1,7 @@
 """The types that travel between services, and the port (Protocol) of each service.
 
-A service in process and its gRPC client implement the same port, so that callers cannot tell them apart and one
-suite tests both. All calls are synchronous, take `timeout_s` (seconds that remain for the call) and raise
+A service in process and its gRPC client implement the same port, so that callers cannot tell them apart and
+one suite tests both. All calls are synchronous, take `timeout_s` (seconds that remain for the call) and raise
 `services.common.errors`.
 """
 
@@ -13,7 +13,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from models.features import Event, UserContext
+from models.features import UserContext
 
 AttributeValue = str | float | tuple[str, ...]
 """A category, a number, or several categories."""
@@ -150,7 +150,7 @@ class RecommendQuery:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why an item is shown; kind is a value of the proto enum's names in lower case, e.g. `because_of_item`."""
+    """Why an item is shown; `kind` is the proto enum's name in lower case, e.g. `because_of_item`."""
 
     kind: str = "unspecified"
     item_id: str = ""
