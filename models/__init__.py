@@ -1,0 +1,1 @@
+"""What learns: feature definitions, models, training, export and releases."""

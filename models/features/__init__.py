@@ -1,0 +1,28 @@
+"""The one definition of features, for training and serving: numpy and the standard library only."""
+
+from models.features.context import DAY_MS, EVENT_TYPES, Event, History, UserContext
+from models.features.cross import HistorySummary, cross_names
+from models.features.encoder import FeatureEncoder, Feeds, rank_slots, sequence_category
+from models.features.hashing import canonical
+from models.features.schema import FeatureSchema, Field
+from models.features.table import STATS, ItemTable, encode_items
+
+__all__ = [
+    "DAY_MS",
+    "EVENT_TYPES",
+    "STATS",
+    "Event",
+    "FeatureEncoder",
+    "FeatureSchema",
+    "Feeds",
+    "Field",
+    "History",
+    "HistorySummary",
+    "ItemTable",
+    "UserContext",
+    "canonical",
+    "cross_names",
+    "encode_items",
+    "rank_slots",
+    "sequence_category",
+]

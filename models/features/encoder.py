@@ -1,0 +1,117 @@
+"""From a user context and item rows to the feeds of the networks, for training and serving alike."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from models.features.context import EVENT_CODE, History, UserContext, ages_in_days
+from models.features.cross import HistorySummary, cross_features, cross_names
+from models.features.schema import FeatureSchema, Field
+from models.features.table import IntArray, ItemTable
+
+Feeds = dict[str, npt.NDArray[np.generic]]
+
+USER_FEEDS = ("user_sparse", "user_dense", "sequence_items", "sequence_categories", "sequence_weights")
+ITEM_FEEDS = ("item_sparse",)
+RANK_FEEDS = ("rank_sparse", "rank_dense")
+USER_DENSE = 3  # columns of user_dense
+
+
+class FeatureEncoder:
+    """Encodes contexts and items. Holds no state besides schema and table; safe to share between threads.
+
+    Legend: C candidates, L sequence length, Fu user slots, Fi item slots, X cross features.
+    """
+
+    def __init__(self, schema: FeatureSchema, table: ItemTable) -> None:
+        self.schema, self.table = schema, table
+        self._category = next(
+            column
+            for column, slot in enumerate(schema.item_slots)
+            if slot.name == sequence_category(schema).name
+        )
+
+    def history(self, context: UserContext) -> History:
+        """The context's events as columns: strictly before ``now``, newest first, at most the history length."""
+        events, now = context.events, context.now
+        at = np.array([event[2] for event in events], np.int64)
+        if len(at) > 1 and (at[1:] > at[:-1]).any():  # a live list merged out of order: put it right
+            order = np.argsort(-at, kind="stable")
+            events, at = [events[i] for i in order], at[order]
+        start = int(np.searchsorted(-at, -now, side="right"))
+        stop = start + self.schema.history_length
+        events, at = events[start:stop], at[start:stop]
+        code = EVENT_CODE.get
+        types = np.array([code(event[1], 0) for event in events], np.int8)
+        rows = self.table.row_of([event[0] for event in events])
+        return History(rows, types, ages_in_days(at, now, self.table.data_end))
+
+    def summary(self, context: UserContext) -> HistorySummary:
+        """The context's history, aggregated: may be shared by ``user_tower`` and ``rank`` of one request."""
+        return HistorySummary(self.schema, self.table, self.history(context))
+
+    def user_tower(self, context: UserContext, past: HistorySummary | None = None) -> Feeds:
+        """Feeds of the user tower for one user, first dimension 1:
+
+        ``user_sparse`` int64 [1, Fu]; ``user_dense`` float32 [1, 3]; ``sequence_items`` and
+        ``sequence_categories`` int64 [1, L], strongest item first, 0 = padding; ``sequence_weights`` float32
+        [1, L, 2], long and short memory, each summing to 1 or 0.
+        """
+        past = past or self.summary(context)
+        length = self.schema.sequence_length
+        strongest = past.strongest(length)
+        count = len(strongest)
+        codes = self.table.features[past.items[strongest]]
+        items, categories = np.zeros((1, length), np.int64), np.zeros((1, length), np.int64)
+        items[0, :count], categories[0, :count] = codes[:, 0], codes[:, self._category]
+        weights = np.zeros((1, length, 2), np.float32)
+        for memory, weight in enumerate((past.long_weight[strongest], past.short_weight[strongest])):
+            # log1p keeps one staple bought each week from hiding everything else
+            damped = np.log1p(weight)
+            weights[0, :count, memory] = damped / max(float(damped.sum()), 1e-9)
+        longest = np.log1p(self.schema.history_length)
+        dense = [
+            np.log1p(past.n_events) / longest,
+            np.log1p(len(past.items)) / longest,
+            min(past.newest_age / 365, 1),
+        ]
+        return {
+            "user_sparse": np.array([self.schema.encode_profile(context.profile)], np.int64).reshape(1, -1),
+            "user_dense": np.array([dense], np.float32),
+            "sequence_items": items,
+            "sequence_categories": categories,
+            "sequence_weights": weights,
+        }
+
+    def item_tower(self, rows: IntArray) -> Feeds:
+        """Feeds of the item tower: ``item_sparse`` int64 [C, Fi]."""
+        return {"item_sparse": np.ascontiguousarray(self.table.features[rows])}
+
+    def rank(self, context: UserContext, rows: IntArray, past: HistorySummary | None = None) -> Feeds:
+        """Feeds of the ranker: ``rank_sparse`` int64 [C, Fu + Fi + X], ``rank_dense`` float32 [C, X].
+
+        ``rows``: rows of the table, int64 [C], all >= 0. The cross features are given twice: as numbers, and
+        cut into equal intervals, whose embeddings let the ranker bend where it needs to.
+        """
+        schema, table = self.schema, self.table
+        past = past or self.summary(context)
+        dense = cross_features(schema, table, past, rows)
+        profile = schema.encode_profile(context.profile)
+        users, items = len(profile), table.features.shape[1]
+        sparse = np.empty((len(rows), users + items + dense.shape[1]), np.int64)
+        sparse[:, :users] = profile
+        sparse[:, users : users + items] = table.features[rows]
+        sparse[:, users + items :] = np.minimum(dense * schema.cross_buckets, schema.cross_buckets - 1)
+        return {"rank_sparse": sparse, "rank_dense": dense}
+
+
+def sequence_category(schema: FeatureSchema) -> Field:
+    """The field that stands for an item's content in the sequence: its deepest category level."""
+    return next(slot for slot in schema.item_slots if slot.name == f"category_{schema.category_levels}")
+
+
+def rank_slots(schema: FeatureSchema) -> tuple[int, ...]:
+    """The number of buckets of each column of ``rank_sparse``."""
+    cross = (schema.cross_buckets,) * len(cross_names(schema))
+    return (*(s.buckets for s in schema.user_slots), *(s.buckets for s in schema.item_slots), *cross)

@@ -1,0 +1,52 @@
+"""Stable hashing of feature values into buckets: the same in every process, on every machine."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+_CACHE_LIMIT = 500_000  # entries; the cache is emptied when full, so memory stays bounded
+
+
+def canonical(value: object) -> str:
+    """The text form of a feature value; a whole number in text form loses its ``.0``. None is ``""``.
+
+    >>> canonical("5.0"), canonical(5.0), canonical(" 5 "), canonical("5.05")
+    ('5', '5', '5', '5.05')
+    """
+    if value is None:
+        return ""
+    text = value.strip() if isinstance(value, str) else str(value)
+    head, dot, tail = text.partition(".")
+    if dot and tail.strip("0") == "" and tail and head.lstrip("+-").isdigit():
+        return head
+    return "" if text in ("nan", "NaN", "None") else text
+
+
+class Hasher:
+    """Maps ``(field, value)`` to ``1 … buckets - 1``; an empty value to 0, the bucket of the unknown.
+
+    blake2b-64 of ``field NUL value`` keyed with the seed. Values are cached, since shoppers and items repeat.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._key = seed.to_bytes(8, "little", signed=True)
+        self._cache: dict[tuple[str, int, str], int] = {}
+
+    def bucket(self, field: str, value: object, buckets: int) -> int:
+        """The bucket of one value; never raises for a value, whatever it is."""
+        raw = value if isinstance(value, str) else canonical(value)
+        cached = self._cache.get((field, buckets, raw))
+        if cached is not None:
+            return cached
+        code = self._compute(field, canonical(raw), buckets)
+        if len(self._cache) >= _CACHE_LIMIT:
+            self._cache.clear()
+        self._cache[(field, buckets, raw)] = code
+        return code
+
+    def _compute(self, field: str, text: str, buckets: int) -> int:
+        if not text or buckets < 2:
+            return 0
+        message = f"{field}\0{text}".encode("utf-8", "surrogatepass")
+        digest = blake2b(message, digest_size=8, key=self._key).digest()
+        return 1 + int.from_bytes(digest, "little") % (buckets - 1)
