@@ -33,7 +33,7 @@ class FeatureEncoder:
         )
 
     def history(self, context: UserContext) -> History:
-        """The context's events as columns: strictly before ``now``, newest first, at most the history length."""
+        """The context's events as columns: before ``now``, newest first, at most ``history_length``."""
         events, now = context.events, context.now
         at = np.array([event[2] for event in events], np.int64)
         if len(at) > 1 and (at[1:] > at[:-1]).any():  # a live list merged out of order: put it right

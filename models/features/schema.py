@@ -202,12 +202,12 @@ def _field(
         raise ValueError(
             f"dataset.toml: feature {name!r}: kind {kind!r} is none of categorical, number, multi"
         )
-    buckets = int(entry.get("buckets") or _buckets_for(sizes.get(name)))
+    # The file may ask for few buckets; with the data at hand, no more values share one than need be.
+    buckets = max(int(entry.get("buckets", 0)), _buckets_for(sizes[name]) if name in sizes else 0)
+    buckets = buckets or DEFAULT_BUCKETS
     return Field(name, kind, max(buckets, 2), slots=MULTI_SLOTS if kind == "multi" else 1)
 
 
-def _buckets_for(distinct: int | None) -> int:
+def _buckets_for(distinct: int) -> int:
     """Buckets with few collisions: the power of two at least four times the distinct values, 16 to 65,536."""
-    if distinct is None:
-        return DEFAULT_BUCKETS
     return min(max(16, 1 << (4 * max(distinct, 1) - 1).bit_length()), 65_536)
