@@ -1,0 +1,74 @@
+"""The canonical tables: their columns, their ids, the live event types.
+
+The formats are those of docs/architecture.md, section 1.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from data.dataset import Dataset, Feature
+
+EVENT_TYPES = ("view", "click", "cart", "purchase", "favorite", "comment", "rate", "dislike")
+"""Types an event may have, whatever the dataset."""
+
+BLANKS = " \t\r\n\f\v"
+_TRAILING_ZERO = re.compile(r"([+-]?[0-9]+)\.0+")
+
+EVENTS = pa.schema(
+    [
+        pa.field("user_id", pa.string(), nullable=False),
+        pa.field("item_id", pa.string(), nullable=False),
+        pa.field("type", pa.string(), nullable=False),
+        pa.field("at", pa.timestamp("ms"), nullable=False),
+        pa.field("value", pa.float32(), nullable=False),
+    ]
+)
+
+ITEM_COLUMNS = [
+    pa.field("item_id", pa.string(), nullable=False),
+    pa.field("title", pa.string(), nullable=False),
+    pa.field("category_path", pa.list_(pa.string()), nullable=False),
+    pa.field("brand", pa.string()),
+    pa.field("shop", pa.string()),
+    pa.field("price", pa.float64()),
+    pa.field("available", pa.bool_(), nullable=False),
+    pa.field("listed_at", pa.timestamp("ms")),
+]
+
+
+def canonical_id(text: str) -> str:
+    """The one spelling of an id or a category's value: ``" 5.0 "`` and ``"5"`` are both ``"5"``.
+
+    >>> canonical_id("5.0"), canonical_id("5.50"), canonical_id("007"), canonical_id("v1.0")
+    ('5', '5.50', '007', 'v1.0')
+    """
+    text = text.strip(BLANKS)
+    match = _TRAILING_ZERO.fullmatch(text)
+    return match.group(1) if match else text
+
+
+def canonical_ids(texts: Any) -> Any:
+    """`canonical_id` of a whole Arrow string array at once; nulls stay null."""
+    trimmed = pc.utf8_trim(texts, BLANKS)
+    return pc.replace_substring_regex(trimmed, r"^([+-]?[0-9]+)\.0+$", r"\1")
+
+
+def users_schema(dataset: Dataset) -> Any:
+    """Columns of users.parquet: the id, then one per user feature."""
+    fields = [pa.field("user_id", pa.string(), nullable=False)]
+    return pa.schema(fields + [_feature_field(feature) for feature in dataset.user_features])
+
+
+def items_schema(dataset: Dataset) -> Any:
+    """Columns of items.parquet: the fixed ones, then one per further item feature."""
+    return pa.schema(ITEM_COLUMNS + [_feature_field(feature) for feature in dataset.further_item_features])
+
+
+def _feature_field(feature: Feature) -> Any:
+    kinds = {"categorical": pa.string(), "number": pa.float64(), "multi": pa.list_(pa.string())}
+    return pa.field(feature.name, kinds[feature.kind])

@@ -1,0 +1,7 @@
+"""The one exception of this package: bad input, told in one line."""
+
+from __future__ import annotations
+
+
+class DataError(Exception):
+    """Input or usage that cannot be accepted. The message is one line that says what to do, with file and line."""

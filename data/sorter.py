@@ -1,0 +1,133 @@
+"""Sorting events by time in bounded memory: sorted runs on disk, then a merge of a few batches at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from data.canonical import EVENTS
+
+RUN_ROWS = 250_000
+FAN_IN = 16
+_BATCH_ROWS = RUN_ROWS // FAN_IN
+_SCHEMA = EVENTS.append(pa.field("seq", pa.int64(), nullable=False))
+
+
+class EventSorter:
+    """Takes events in raw order, gives them back by ascending `at`, equal times in raw order.
+
+    Memory: one run while adding, one batch of each of `FAN_IN` runs while merging, whatever the number of rows.
+    """
+
+    def __init__(self, folder: Path, run_rows: int = RUN_ROWS, batch_rows: int = _BATCH_ROWS) -> None:
+        self._folder = folder
+        self._run_rows = run_rows
+        self._batch_rows = batch_rows
+        self._pending: list[Any] = []
+        self._pending_rows = 0
+        self._runs: list[Path] = []
+        self._written = 0
+        self.rows = 0
+
+    def add(self, table: Any) -> None:
+        """Take a table of schema `EVENTS`."""
+        seq = pa.array(np.arange(self.rows, self.rows + table.num_rows, dtype=np.int64))
+        self._pending.append(table.append_column(_SCHEMA.field("seq"), seq))
+        self._pending_rows += table.num_rows
+        self.rows += table.num_rows
+        if self._pending_rows >= self._run_rows:
+            self._spill()
+
+    def sorted(self) -> Iterator[Any]:
+        """All events in order, as tables of schema `EVENTS`; the runs are deleted as they are used up."""
+        self._spill()
+        while len(self._runs) > FAN_IN:
+            oldest, self._runs = self._runs[:FAN_IN], self._runs[FAN_IN:]
+            self._runs.append(self._write(self._merge(oldest)))
+            _delete(oldest)
+        for table in self._merge(self._runs):
+            yield table.drop_columns(["seq"])
+        _delete(self._runs)
+        self._runs = []
+
+    def _spill(self) -> None:
+        if not self._pending:
+            return
+        table = _in_order(pa.concat_tables(self._pending))
+        self._pending, self._pending_rows = [], 0
+        self._runs.append(self._write(iter([table])))
+
+    def _write(self, tables: Iterator[Any]) -> Path:
+        path = self._folder / f"run-{self._written:06d}.parquet"
+        self._written += 1
+        # Dictionary pages of a run's row groups would be held for every run during the merge.
+        with pq.ParquetWriter(path, _SCHEMA, compression="lz4", use_dictionary=["type"]) as writer:
+            for table in tables:
+                writer.write_table(table, row_group_size=self._batch_rows)
+        return path
+
+    def _merge(self, runs: list[Path]) -> Iterator[Any]:
+        """Merge sorted runs: all rows up to the least of the batches' last rows are complete, so they can go."""
+        cursors = [
+            cursor for cursor in (_Cursor(run, self._batch_rows) for run in runs) if cursor.table is not None
+        ]
+        while cursors:
+            bound = min(cursor.last() for cursor in cursors)
+            yield _in_order(pa.concat_tables([cursor.take(bound) for cursor in cursors]))
+            cursors = [cursor for cursor in cursors if cursor.table is not None]
+
+
+class _Cursor:
+    """Reads one sorted run batch by batch."""
+
+    def __init__(self, path: Path, batch_rows: int) -> None:
+        self._file = pq.ParquetFile(path)
+        self._batches = self._file.iter_batches(batch_rows, use_threads=False)
+        self.table: Any = None
+        self._next()
+
+    def _next(self) -> None:
+        batch = next(self._batches, None)
+        if batch is None:
+            self.table = None
+            self._file.close()
+            return
+        self.table = pa.Table.from_batches([batch], schema=_SCHEMA)
+        self._at, self._seq = _keys(self.table)
+
+    def last(self) -> tuple[int, int]:
+        """(at, seq) of the last row in memory."""
+        return int(self._at[-1]), int(self._seq[-1])
+
+    def take(self, bound: tuple[int, int]) -> Any:
+        """Remove and return the rows in memory up to and including `bound`."""
+        at, seq = bound
+        low, high = np.searchsorted(self._at, at, "left"), np.searchsorted(self._at, at, "right")
+        count = int(low + np.searchsorted(self._seq[low:high], seq, "right"))
+        taken = self.table.slice(0, count)
+        if count == self.table.num_rows:
+            self._next()
+        else:
+            self.table = self.table.slice(count)
+            self._at, self._seq = self._at[count:], self._seq[count:]
+        return taken
+
+
+def _keys(table: Any) -> tuple[Any, Any]:
+    at = table.column("at").combine_chunks().cast(pa.int64()).to_numpy(zero_copy_only=False)
+    return at, table.column("seq").combine_chunks().to_numpy(zero_copy_only=False)
+
+
+def _in_order(table: Any) -> Any:
+    at, seq = _keys(table)
+    return table.take(pa.array(np.lexsort((seq, at))))
+
+
+def _delete(paths: list[Path]) -> None:
+    for path in paths:
+        path.unlink()
