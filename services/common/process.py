@@ -1,4 +1,4 @@
-"""What the programs that run under a supervisor share: dying with their parent, their own session, free ports."""
+"""What programs under a supervisor share: dying with their parent, a session of their own, free ports."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def own_session() -> None:
 
 
 def wait_for_free_port(host: str, port: int, wait_s: float = 0.0) -> bool:
-    """Whether `host:port` can be bound, trying again for `wait_s` seconds (a predecessor may still be dying)."""
+    """Whether `host:port` can be bound, trying for `wait_s` seconds (a predecessor may still be dying)."""
     deadline = time.monotonic() + wait_s
     while True:
         with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:

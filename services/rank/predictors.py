@@ -1,0 +1,119 @@
+"""Where the ranker's probabilities come from: the port, and the URL that picks an implementation.
+
+    onnx://              ONNX Runtime in this process, `rank/model.onnx` of the release
+    serving://host:port  a PaddleServing pipeline server (`python -m services.rank.serving`)
+
+Both give the same probabilities within 1e-5 for the same feeds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from services.common.errors import Unavailable
+
+Feeds = Mapping[str, np.ndarray[Any, Any]]
+
+
+class PredictorUnavailable(Unavailable):
+    """The predictor cannot answer now: not running, too slow, or failing. Trying again may help."""
+
+
+class ReleaseMismatch(PredictorUnavailable):
+    """The predictor serves another release than the one asked for; its scores must not be used."""
+
+
+class BadFeeds(ValueError):
+    """Feeds that do not fit the model: a fault of the caller, trying again will not help."""
+
+
+class Predictor(Protocol):
+    """The ranker's network. Thread-safe between `open` and `close`.
+
+    Attributes:
+        release: the release whose probabilities it gives.
+    """
+
+    release: str
+
+    def open(self) -> None:
+        """Load or connect. Raises `PredictorUnavailable` if what is needed is missing on this machine."""
+
+    def close(self) -> None:
+        """Give everything back; safe to call twice."""
+
+    def predict(self, feeds: Feeds, timeout_s: float) -> npt.NDArray[np.float32]:
+        """Probability of each row.
+
+        Args:
+            feeds: name → array [B, …], B ≥ 1, as `models.features.FeatureEncoder.rank` makes them.
+            timeout_s: seconds left for the answer.
+
+        Returns:
+            float32 [B], each in [0, 1].
+
+        Raises:
+            PredictorUnavailable: no answer, or none in time.
+            ReleaseMismatch: the answer is another release's.
+            BadFeeds: names, dtypes or shapes are not the model's.
+        """
+        ...
+
+
+def open_predictor(url: str, release_dir: Path, release: str, *, threads: int = 1) -> Predictor:
+    """An open predictor for one release.
+
+    Args:
+        url: `onnx://` or `serving://host:port`.
+        release_dir: the release's folder; `onnx://` reads `rank/model.onnx` there.
+        release: its name.
+        threads: for one run in process; PaddleServing has its own setting.
+
+    Raises:
+        ValueError: an unknown URL.
+        PredictorUnavailable: the model cannot be loaded. A PaddleServing that is away is not an error here:
+        it may
+            come back at any time, and `predict` says so until then.
+    """
+    predictor: Predictor
+    # Imported here, so that a process with one kind never loads the libraries of the other.
+    if url == "onnx://":
+        from services.rank.predictor_onnx import OnnxPredictor  # noqa: PLC0415
+
+        predictor = OnnxPredictor(release_dir / "rank" / "model.onnx", release, threads=threads)
+    elif re.fullmatch(r"serving://\S+:\d+", url):
+        from services.rank.predictor_serving import ServingPredictor  # noqa: PLC0415
+
+        predictor = ServingPredictor(url.removeprefix("serving://"), release)
+    else:
+        raise ValueError(f"ranker URL {url!r}: write onnx:// or serving://host:port")
+    predictor.open()
+    return predictor
+
+
+def count_rows(feeds: Feeds) -> int:
+    """The number of rows B that all feeds share. Raises `BadFeeds` if they differ or there are none."""
+    counts = {len(array) for array in feeds.values()}
+    if len(counts) != 1:
+        raise BadFeeds(f"feeds have {sorted(counts)} rows" if counts else "no feeds")
+    (rows,) = counts
+    if not rows:
+        raise BadFeeds("no rows")
+    return rows
+
+
+def as_probabilities(output: np.ndarray[Any, Any], rows: int) -> npt.NDArray[np.float32]:
+    """The model's output as float32 [B]; models export [B] or [B, 1].
+
+    Raises:
+        PredictorUnavailable: another number of values than rows: not our ranker.
+    """
+    if output.size != rows:
+        raise PredictorUnavailable(f"the ranker gave {output.size} values for {rows} rows")
+    return np.ascontiguousarray(output, dtype=np.float32).reshape(rows)
