@@ -1,30 +1,13 @@
-from collections.abc import Iterable as _Iterable
-from collections.abc import Mapping as _Mapping
-from typing import ClassVar as _ClassVar
-
+from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from google.protobuf.internal import containers as _containers
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Tensor(_message.Message):
-    __slots__ = (
-        "bool_data",
-        "byte_data",
-        "complex64_data",
-        "complex128_data",
-        "elem_type",
-        "float64_data",
-        "float_data",
-        "int64_data",
-        "int_data",
-        "lod",
-        "name",
-        "shape",
-        "str_data",
-        "uint32_data",
-    )
+    __slots__ = ("int64_data", "float_data", "int_data", "float64_data", "uint32_data", "bool_data", "complex64_data", "complex128_data", "str_data", "byte_data", "elem_type", "shape", "lod", "name")
     INT64_DATA_FIELD_NUMBER: _ClassVar[int]
     FLOAT_DATA_FIELD_NUMBER: _ClassVar[int]
     INT_DATA_FIELD_NUMBER: _ClassVar[int]
@@ -53,26 +36,10 @@ class Tensor(_message.Message):
     shape: _containers.RepeatedScalarFieldContainer[int]
     lod: _containers.RepeatedScalarFieldContainer[int]
     name: str
-    def __init__(
-        self,
-        int64_data: _Iterable[int] | None = ...,
-        float_data: _Iterable[float] | None = ...,
-        int_data: _Iterable[int] | None = ...,
-        float64_data: _Iterable[float] | None = ...,
-        uint32_data: _Iterable[int] | None = ...,
-        bool_data: _Iterable[bool] | None = ...,
-        complex64_data: _Iterable[float] | None = ...,
-        complex128_data: _Iterable[float] | None = ...,
-        str_data: _Iterable[str] | None = ...,
-        byte_data: bytes | None = ...,
-        elem_type: int | None = ...,
-        shape: _Iterable[int] | None = ...,
-        lod: _Iterable[int] | None = ...,
-        name: str | None = ...,
-    ) -> None: ...
+    def __init__(self, int64_data: _Optional[_Iterable[int]] = ..., float_data: _Optional[_Iterable[float]] = ..., int_data: _Optional[_Iterable[int]] = ..., float64_data: _Optional[_Iterable[float]] = ..., uint32_data: _Optional[_Iterable[int]] = ..., bool_data: _Optional[_Iterable[bool]] = ..., complex64_data: _Optional[_Iterable[float]] = ..., complex128_data: _Optional[_Iterable[float]] = ..., str_data: _Optional[_Iterable[str]] = ..., byte_data: _Optional[bytes] = ..., elem_type: _Optional[int] = ..., shape: _Optional[_Iterable[int]] = ..., lod: _Optional[_Iterable[int]] = ..., name: _Optional[str] = ...) -> None: ...
 
 class Request(_message.Message):
-    __slots__ = ("clientip", "key", "logid", "method", "name", "tensors", "value")
+    __slots__ = ("key", "value", "tensors", "name", "method", "logid", "clientip")
     KEY_FIELD_NUMBER: _ClassVar[int]
     VALUE_FIELD_NUMBER: _ClassVar[int]
     TENSORS_FIELD_NUMBER: _ClassVar[int]
@@ -87,19 +54,10 @@ class Request(_message.Message):
     method: str
     logid: int
     clientip: str
-    def __init__(
-        self,
-        key: _Iterable[str] | None = ...,
-        value: _Iterable[str] | None = ...,
-        tensors: _Iterable[Tensor | _Mapping] | None = ...,
-        name: str | None = ...,
-        method: str | None = ...,
-        logid: int | None = ...,
-        clientip: str | None = ...,
-    ) -> None: ...
+    def __init__(self, key: _Optional[_Iterable[str]] = ..., value: _Optional[_Iterable[str]] = ..., tensors: _Optional[_Iterable[_Union[Tensor, _Mapping]]] = ..., name: _Optional[str] = ..., method: _Optional[str] = ..., logid: _Optional[int] = ..., clientip: _Optional[str] = ...) -> None: ...
 
 class Response(_message.Message):
-    __slots__ = ("err_msg", "err_no", "key", "tensors", "value")
+    __slots__ = ("err_no", "err_msg", "key", "value", "tensors")
     ERR_NO_FIELD_NUMBER: _ClassVar[int]
     ERR_MSG_FIELD_NUMBER: _ClassVar[int]
     KEY_FIELD_NUMBER: _ClassVar[int]
@@ -110,11 +68,4 @@ class Response(_message.Message):
     key: _containers.RepeatedScalarFieldContainer[str]
     value: _containers.RepeatedScalarFieldContainer[str]
     tensors: _containers.RepeatedCompositeFieldContainer[Tensor]
-    def __init__(
-        self,
-        err_no: int | None = ...,
-        err_msg: str | None = ...,
-        key: _Iterable[str] | None = ...,
-        value: _Iterable[str] | None = ...,
-        tensors: _Iterable[Tensor | _Mapping] | None = ...,
-    ) -> None: ...
+    def __init__(self, err_no: _Optional[int] = ..., err_msg: _Optional[str] = ..., key: _Optional[_Iterable[str]] = ..., value: _Optional[_Iterable[str]] = ..., tensors: _Optional[_Iterable[_Union[Tensor, _Mapping]]] = ...) -> None: ...
