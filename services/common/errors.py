@@ -12,7 +12,13 @@
 
 
 class EcrsError(Exception):
-    """Base of all; the message is one line for the caller, without internals."""
+    """Base of all; the message is one line for the caller, without internals.
+
+    `dependency` names the service whose answer this is, when a client of ours raised it; empty for our own
+    errors. What a dependency says about our request to it is never forwarded as our own status.
+    """
+
+    dependency: str = ""
 
 
 class InvalidArgument(EcrsError):
