@@ -1,0 +1,1 @@
+"""Commands for operators; each parses its arguments, calls the packages and reports."""
