@@ -1,11 +1,12 @@
 """`dataset.toml`: what a prepared dataset is called and which features its users and items have.
 
-Loading checks everything that later code relies on, so that a mistake is told here with file and key instead of
-far away as a wrong shape.
+Loading checks everything that later code relies on, so that a mistake is told here with file and key
+instead of far away as a wrong shape.
 """
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 from collections.abc import Mapping
@@ -78,7 +79,7 @@ class Dataset:
 
 
 def is_built_in(name: str) -> bool:
-    """Whether an item feature is one of the fixed columns: brand, shop, price or a level of the category path."""
+    """Whether an item feature has a fixed column: brand, shop, price or a level of the category path."""
     return name in BUILT_IN_ITEM_FEATURES or _CATEGORY_LEVEL.fullmatch(name) is not None
 
 
@@ -214,7 +215,7 @@ class TableReader:
     def number(self, key: str, default: float | None = None) -> float:
         """An integer or a float, finite."""
         value = self._get(key, default, (int, float), "a number")
-        if isinstance(value, bool) or value != value or value in (float("inf"), float("-inf")):
+        if isinstance(value, bool) or not math.isfinite(value):
             raise self.error(key, "must be a number")
         return float(value)
 

@@ -4,4 +4,4 @@ from __future__ import annotations
 
 
 class DataError(Exception):
-    """Input or usage that cannot be accepted. The message is one line that says what to do, with file and line."""
+    """Input or usage that cannot be accepted: one line that says what to do, with file and line."""

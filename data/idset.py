@@ -14,8 +14,8 @@ Hashes = npt.NDArray[np.uint64]
 class IdSet:
     """Ids as sorted arrays of 64-bit hashes.
 
-    A Python set of strings costs about 100 bytes an id, which would make memory grow with the number of users of
-    a large raw file. Two of ten million ids share a hash with a probability of 3 in a million.
+    A Python set of strings costs about 100 bytes an id, which would make memory grow with the number of users
+    of a large raw file. Two of ten million ids share a hash with a probability of 3 in a million.
     """
 
     def __init__(self) -> None:

@@ -55,7 +55,7 @@ class Rejects:
             self._file = None
 
     def read(self, table: str, rows: int) -> None:
-        """Count rows read for a table, good or bad; a table that is mostly bad stops here, without reading on."""
+        """Count rows read for a table, good or bad; a table that is mostly bad stops here, early."""
         self._read[table] += rows
         seen, bad = self._read[table], self.rejected(table)
         if seen >= _EARLY_ROWS and bad > max(_EARLY_SHARE, self.max_rate) * seen:

@@ -219,6 +219,7 @@ def _header(
             problem = "is missing" if name not in columns else "is there twice"
             found = ascii(", ".join(columns))[:200]
             raise DataError(
-                f"{path}:{number}: column {name!r} {problem}; found {found}. Is the delimiter {form.delimiter!r} right?"
+                f"{path}:{number}: column {name!r} {problem}; found {found}. "
+                f"Is the delimiter {form.delimiter!r} right?"
             )
     return columns

@@ -21,7 +21,7 @@ _SCHEMA = EVENTS.append(pa.field("seq", pa.int64(), nullable=False))
 class EventSorter:
     """Takes events in raw order, gives them back by ascending `at`, equal times in raw order.
 
-    Memory: one run while adding, one batch of each of `FAN_IN` runs while merging, whatever the number of rows.
+    Memory: one run while adding, one batch of each of `FAN_IN` runs while merging, however many rows.
     """
 
     def __init__(self, folder: Path, run_rows: int = RUN_ROWS, batch_rows: int = _BATCH_ROWS) -> None:
@@ -72,7 +72,7 @@ class EventSorter:
         return path
 
     def _merge(self, runs: list[Path]) -> Iterator[Any]:
-        """Merge sorted runs: all rows up to the least of the batches' last rows are complete, so they can go."""
+        """Merge sorted runs: rows up to the least of the batches' last rows are complete, so they can go."""
         cursors = [
             cursor for cursor in (_Cursor(run, self._batch_rows) for run in runs) if cursor.table is not None
         ]

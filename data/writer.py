@@ -25,8 +25,8 @@ _BUFFER_ROWS = 100_000
 
 
 class PreparedWriter:
-    """A context manager. Until `commit` the old prepared dataset, if any, is untouched; leaving without `commit`
-    (an error, Ctrl-C) removes what was written, and what a killed run left is removed by the next one.
+    """A context manager. Until `commit` the old prepared dataset, if any, is untouched; leaving without
+    `commit` (an error, Ctrl-C) removes what was written; the next run removes what a killed one left.
 
     >>> with PreparedWriter(out, dataset, rejects) as writer:    # doctest: +SKIP
     ...     writer.users({"user_id": ids, "age": ages})
@@ -98,7 +98,7 @@ class PreparedWriter:
             self.notes["users_without_profile"] += len(new)
 
     def add_missing_items(self, ids: Any) -> None:
-        """Give items that have events but no row of their own one that keeps histories whole but is never offered."""
+        """Give items with events but no row one that keeps histories whole and is never offered."""
         new = ids.filter(pa.array(self.item_ids.add(ids)))
         if len(new):
             titles = pa.array([f"Product {item}" for item in new.to_pylist()], pa.string())

@@ -1,10 +1,10 @@
 """Writes the sample: random data in the form of JData 2019, with structure that a recommender can learn.
 
-`python -m data.sample.generate [FOLDER]` gives the same bytes every time: one seed, no clock, no library whose
-random numbers change between versions.
+`python -m data.sample.generate [FOLDER]` gives the same bytes every time: one seed, no clock, no library
+whose random numbers change between versions.
 
-The structure: a user's age group and sex make a segment; each segment prefers a few categories and brands; a user
-comes back to what he bought (consumables more often) and buys pairs of products that belong together.
+The structure: age group and sex make a segment; each segment prefers a few categories and brands; users come
+back to what they bought (consumables more often) and buy pairs of products that belong together.
 """
 
 from __future__ import annotations
@@ -119,7 +119,9 @@ def generate(folder: Path) -> None:
     draw = random.Random(SEED)
     products = [Product(number, draw) for number in range(1, PRODUCTS + 1)]
     for product in products:
-        alike = [other for other in products if other.category % 8 == product.category % 8 and other is not product]
+        alike = [
+            other for other in products if other.category % 8 == product.category % 8 and other is not product
+        ]
         product.partner = draw.choice(alike).id - 1
     users = [User(number, draw) for number in range(1, USERS + 1)]
     actions = sessions(users, products, draw)
@@ -134,8 +136,10 @@ def generate(folder: Path) -> None:
         "jdata_user.csv",
         "user_id,age,sex,user_reg_tm,user_lv_cd,city_level,province,city,county",
         [
-            (u.id, gaps(u.age, u.id), gaps(u.sex, u.id), u.registered, u.level)
-            + (gaps(u.city_level, u.id + 7), f"{u.province}.0", f"{u.city}.0", f"{u.county}.0")
+            (
+                *(u.id, gaps(u.age, u.id), gaps(u.sex, u.id), u.registered, u.level),
+                *(gaps(u.city_level, u.id + 7), f"{u.province}.0", f"{u.city}.0", f"{u.county}.0"),
+            )
             for u in known
         ],
     )
@@ -150,8 +154,12 @@ def generate(folder: Path) -> None:
         "jdata_shop.csv",
         "vender_id,shop_id,fans_num,vip_num,shop_reg_tm,cate,shop_score",
         [
-            (1000 + shop, shop, draw.randrange(100, 90_000), draw.randrange(100, 90_000))
-            + (START - timedelta(days=draw.randrange(400, 3_000)), f"{1 + shop % 24}.0", f"{draw.uniform(7, 9.9):.6f}")
+            (
+                *(1000 + shop, shop, draw.randrange(100, 90_000), draw.randrange(100, 90_000)),
+                START - timedelta(days=draw.randrange(400, 3_000)),
+                f"{1 + shop % 24}.0",
+                f"{draw.uniform(7, 9.9):.6f}",
+            )
             for shop in range(1, SHOPS + 1)
         ],
     )
@@ -159,12 +167,16 @@ def generate(folder: Path) -> None:
         folder,
         "jdata_comment.csv",
         "dt,sku_id,comments,good_comments,bad_comments",
-        [((START + timedelta(days=p.id % DAYS)).date(), p.id, 9 + p.id % 30, 8 + p.id % 20, p.id % 2) for p in listed],
+        [
+            ((START + timedelta(days=p.id % DAYS)).date(), p.id, 9 + p.id % 30, 8 + p.id % 20, p.id % 2)
+            for p in listed
+        ],
     )
     write(folder, "jdata_action.csv", "user_id,sku_id,action_time,module_id,type", actions)
     (folder / "users.dat").write_text(
         "".join(
-            f"{u.id}:{u.age}.0:{u.sex}.0:{u.city_level}.0:{u.province}.0:{u.city}.0:{u.county}.0\n" for u in known
+            f"{u.id}:{u.age}.0:{u.sex}.0:{u.city_level}.0:{u.province}.0:{u.city}.0:{u.county}.0\n"
+            for u in known
         ),
         encoding="utf-8",
     )

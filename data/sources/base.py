@@ -34,7 +34,7 @@ class Source(Protocol):
     """False for a source of users and items only."""
 
     def files(self) -> Sequence[Path]:
-        """The raw files, all of them existing; `DataError` for a missing one. Their content is the fingerprint."""
+        """The raw files; `DataError` for a missing one. Their content is the fingerprint of the input."""
         ...
 
     def describe(self) -> Dataset:

@@ -46,7 +46,7 @@ class JData:
         self._options = options
 
     def files(self) -> Sequence[Path]:
-        """jdata_user, jdata_product, jdata_action and, where there is one, jdata_shop (.csv, .csv.gz or .csv.zip)."""
+        """jdata_user, jdata_product, jdata_action and perhaps jdata_shop (.csv, .csv.gz or .csv.zip)."""
         root = folder(self._options, "jdata")
         files = [find(root, f"jdata_{name}.csv") for name in ("user", "product", "action")]
         shops = find_optional(root, "jdata_shop.csv")

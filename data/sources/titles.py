@@ -77,128 +77,64 @@ PHRASES = {
 }
 
 WORDS = {
-    "ACCSS": "Accessories", "BEV": "Beverage", "BG": "Bags", "BKD": "Baked", "BN": "Beans", "BNDGES": "Bandages",
-    "BR": "Bread", "BRD": "Breaded", "BRKFST": "Breakfast", "BTL": "Bottle", "BTR": "Butter", "CARB": "Carbonated",
-    "CATFD": "Cat Food", "CHIX": "Chicken", "CHICK": "Chicken", "CHOC": "Chocolate", "CHOCOCLATE": "Chocolate",
-    "CIG": "Cigarette", "CKE": "Cake", "CKYS": "Cookies", "CLEANG": "Cleaning", "CND": "Canned", "CNDLES": "Candles",
-    "CNDY": "Candy", "CONC": "Concentrate", "CRBNTD": "Carbonated", "CRKR": "Crackers", "CRMD": "Creamed",
-    "CRYSTL": "Crystal", "DECAFFINATED": "Decaffeinated", "DEOD": "Deodorant", "DISPOSIBLE": "Disposable",
-    "DNR": "Dinner", "DNRS": "Dinners", "DOGFD": "Dog Food", "DRNK": "Drink", "DRNKS": "Drinks", "DRP": "Drops",
-    "DRSNG": "Dressing", "DSH": "Dishes", "FD": "Food", "FDS": "Foods", "FEM": "Feminine", "FEM.": "Feminine",
-    "FLAV": "Flavored", "FLVR": "Flavor", "FLVRD": "Flavored", "FRD": "Fried", "FRZ": "Frozen", "FRZN": "Frozen",
-    "GDS": "Goods", "GRND": "Ground", "HBC": "Care", "HYGN": "Hygiene", "HYGN.": "Hygiene",
-    "HYGN.NAPKINS": "Hygiene Napkins", "INCL": "Including", "INSTORE": "In-Store", "JCE": "Juice", "LIQ": "Liquid",
-    "LIQS": "Liquids", "LOZNG": "Lozenges", "LSS": "Less", "MACH": "Machine", "MFG": "Manufacturer",
-    "MICROWAVABLE": "Microwavable", "MISC": "Miscellaneous", "MISC.": "Miscellaneous", "MISC.CND": "Misc. Canned",
-    "MIXS": "Mixes", "MLK": "Milk", "MLT": "Multi", "MNRL": "Mineral", "MW": "Microwave", "MX": "Mix",
-    "MXS": "Mixes", "PCKGD": "Packaged", "PICKLD": "Pickled", "PK": "Pack", "PKG": "Package", "PKGD": "Packaged",
-    "PKLD": "Pickled", "PLSTC": "Plastic", "PNCH": "Punch", "PNT": "Peanut", "PORTON": "Portion",
-    "PPK": "Prepacked", "PREM": "Premium", "PREP": "Prepared", "PREPORTND": "Portioned", "PREPACK": "Prepacked",
-    "PROTIEN": "Protein", "PRPCK": "Prepacked", "PWDR": "Powder", "PWDRS": "Powders", "REFIGERATED": "Refrigerated",
-    "REFRGRATD": "Refrigerated", "REFRIG": "Refrigerated", "REG": "Regular", "SALD": "Salad", "SAUS": "Sausage",
-    "SECT": "Sections", "SGL": "Single", "SHERBTS": "Sherbets", "SHLF": "Shelf", "SHLFSH": "Shellfish",
-    "SNDWCH": "Sandwich", "SNGL": "Single", "SNKS": "Snacks", "SPECILATY": "Specialty", "SPEC": "Special",
-    "SPLY": "Supplies", "SPRD": "Spread", "SRV": "Serve", "STK": "Stick", "SUPPPLIES": "Supplies",
-    "SUPPLIE": "Supplies", "SUPRT": "Supports", "SV": "Serve", "SWEETNERS": "Sweeteners", "SWT": "Sweet",
-    "SYRP": "Syrup", "TISS": "Tissues", "TRSH": "Trash", "VEG": "Vegetables", "VEND": "Vending", "WHL": "Whole",
-    "WHLSM": "Wholesome", "WORCHESTER": "Worcestershire", "WT": "Weight", "WTR": "Water", "XMAS": "Christmas",
-    "YGRT": "Yogurt", "CATSUP": "Ketchup", "BBQ": "BBQ", "TV": "TV", "DVD": "DVD", "OJ": "OJ", "IQF": "Frozen",
-    "SS": "Single-Serve", "HDWE": "Hardware", "VIT": "Vitamins", "SLCD": "Sliced", "SPHE": "", "W": "with",
-    "AND": "and", "OF": "of", "WITH": "with", "OR": "or", "IN": "in", "FOR": "for", "THE": "the", "ON": "on",
+    "ACCSS": "Accessories", "AND": "and", "BBQ": "BBQ", "BEV": "Beverage", "BG": "Bags", "BKD": "Baked",
+    "BN": "Beans", "BNDGES": "Bandages", "BR": "Bread", "BRD": "Breaded", "BRKFST": "Breakfast",
+    "BTL": "Bottle", "BTR": "Butter", "CARB": "Carbonated", "CATFD": "Cat Food", "CATSUP": "Ketchup",
+    "CHICK": "Chicken", "CHIX": "Chicken", "CHOC": "Chocolate", "CHOCOCLATE": "Chocolate",
+    "CIG": "Cigarette", "CKE": "Cake", "CKYS": "Cookies", "CLEANG": "Cleaning", "CND": "Canned",
+    "CNDLES": "Candles", "CNDY": "Candy", "CONC": "Concentrate", "CRBNTD": "Carbonated", "CRKR": "Crackers",
+    "CRMD": "Creamed", "CRYSTL": "Crystal", "DECAFFINATED": "Decaffeinated", "DEOD": "Deodorant",
+    "DISPOSIBLE": "Disposable", "DNR": "Dinner", "DNRS": "Dinners", "DOGFD": "Dog Food", "DRNK": "Drink",
+    "DRNKS": "Drinks", "DRP": "Drops", "DRSNG": "Dressing", "DSH": "Dishes", "DVD": "DVD", "FD": "Food",
+    "FDS": "Foods", "FEM": "Feminine", "FEM.": "Feminine", "FLAV": "Flavored", "FLVR": "Flavor",
+    "FLVRD": "Flavored", "FOR": "for", "FRD": "Fried", "FRZ": "Frozen", "FRZN": "Frozen", "GDS": "Goods",
+    "GRND": "Ground", "HBC": "Care", "HDWE": "Hardware", "HYGN": "Hygiene", "HYGN.": "Hygiene",
+    "HYGN.NAPKINS": "Hygiene Napkins", "IN": "in", "INCL": "Including", "INSTORE": "In-Store",
+    "IQF": "Frozen", "JCE": "Juice", "LIQ": "Liquid", "LIQS": "Liquids", "LOZNG": "Lozenges", "LSS": "Less",
+    "MACH": "Machine", "MFG": "Manufacturer", "MICROWAVABLE": "Microwavable", "MISC": "Miscellaneous",
+    "MISC.": "Miscellaneous", "MISC.CND": "Misc. Canned", "MIXS": "Mixes", "MLK": "Milk", "MLT": "Multi",
+    "MNRL": "Mineral", "MW": "Microwave", "MX": "Mix", "MXS": "Mixes", "NZ": "New Zealand", "OF": "of",
+    "OJ": "OJ", "ON": "on", "OR": "or", "PCKGD": "Packaged", "PICKLD": "Pickled", "PK": "Pack",
+    "PKG": "Package", "PKGD": "Packaged", "PKLD": "Pickled", "PLSTC": "Plastic", "PNCH": "Punch",
+    "PNT": "Peanut", "PORTON": "Portion", "PPK": "Prepacked", "PREM": "Premium", "PREP": "Prepared",
+    "PREPACK": "Prepacked", "PREPORTND": "Portioned", "PROTIEN": "Protein", "PRPCK": "Prepacked",
+    "PWDR": "Powder", "PWDRS": "Powders", "REFIGERATED": "Refrigerated", "REFRGRATD": "Refrigerated",
+    "REFRIG": "Refrigerated", "REG": "Regular", "SALD": "Salad", "SAUS": "Sausage", "SECT": "Sections",
+    "SGL": "Single", "SHERBTS": "Sherbets", "SHLF": "Shelf", "SHLFSH": "Shellfish", "SLCD": "Sliced",
+    "SNDWCH": "Sandwich", "SNGL": "Single", "SNKS": "Snacks", "SPEC": "Special", "SPECILATY": "Specialty",
+    "SPHE": "", "SPLY": "Supplies", "SPRD": "Spread", "SRV": "Serve", "SS": "Single-Serve", "STK": "Stick",
+    "SUPPLIE": "Supplies", "SUPPPLIES": "Supplies", "SUPRT": "Supports", "SV": "Serve",
+    "SWEETNERS": "Sweeteners", "SWT": "Sweet", "SYRP": "Syrup", "THE": "the", "TISS": "Tissues",
+    "TRSH": "Trash", "TV": "TV", "VEG": "Vegetables", "VEND": "Vending", "VIT": "Vitamins", "W": "with",
+    "WHL": "Whole", "WHLSM": "Wholesome", "WITH": "with", "WORCHESTER": "Worcestershire", "WT": "Weight",
+    "WTR": "Water", "XMAS": "Christmas", "YGRT": "Yogurt",
 }  # fmt: skip
 
 # Types that say what a product is like but not what it is: the category is added.
-QUALIFIERS = frozenset(
-    [
-        "ALL",
-        "ANGUS",
-        "ASSORTED",
-        "AUTHENTIC",
-        "BASIC",
-        "BETTER",
-        "BLENDS",
-        "BLENDED",
-        "BONE",
-        "BONELESS",
-        "BULK",
-        "CANNED",
-        "CHOICE",
-        "COMBO",
-        "DRY",
-        "ECONOMY",
-        "ENHANCED",
-        "ENTREES",
-        "EXTERNAL",
-        "FOR",
-        "FRESH",
-        "FROZEN",
-        "GARDEN",
-        "GENERAL",
-        "GROUND",
-        "HOT",
-        "IN",
-        "INTERNAL",
-        "LEAN",
-        "LINKS",
-        "MAIN",
-        "MAINSTREAM",
-        "MEAT",
-        "MISC",
-        "MISC.",
-        "MISCELLANEOUS",
-        "NATURAL",
-        "NON",
-        "ORGANIC",
-        "OTHER",
-        "PATTIES",
-        "PLUS",
-        "PORTIONS",
-        "PREMIUM",
-        "PREPARED",
-        "PRIMAL",
-        "PROCESSED",
-        "REGULAR",
-        "RIBS",
-        "RAW",
-        "SEASONED",
-        "SELECT",
-        "SINGLE",
-        "SMOKED",
-        "COOKED",
-        "SNACKS",
-        "SPECIAL",
-        "SPECIALTY",
-        "SUPER",
-        "STICKS",
-        "ENROBED",
-        "TRADITIONAL",
-        "VALUE",
-        "VARIETY",
-        "WHOLE",
-        "YOU",
-        "LOIN",
-        "CHOPS",
-        "ROAST",
-        "STEAKS",
-        "BREAST",
-        "WINGS",
-        "THIGHS",
-        "PINTS",
-    ]
-)
+QUALIFIERS = frozenset({
+    "ALL", "ANGUS", "ASSORTED", "AUTHENTIC", "BASIC", "BETTER", "BLENDED", "BLENDS", "BONE", "BONELESS",
+    "BREAST", "BULK", "CANNED", "CHOICE", "CHOPS", "COMBO", "COOKED", "DRY", "ECONOMY", "ENHANCED",
+    "ENROBED", "ENTREES", "EXTERNAL", "FOR", "FRESH", "FROZEN", "GARDEN", "GENERAL", "GROUND", "HOT", "IN",
+    "INTERNAL", "LEAN", "LINKS", "LOIN", "MAIN", "MAINSTREAM", "MEAT", "MISC", "MISC.", "MISCELLANEOUS",
+    "NATURAL", "NON", "ORGANIC", "OTHER", "PATTIES", "PINTS", "PLUS", "PORTIONS", "PREMIUM", "PREPARED",
+    "PRIMAL", "PROCESSED", "RAW", "REGULAR", "RIBS", "ROAST", "SEASONED", "SELECT", "SINGLE", "SMOKED",
+    "SNACKS", "SPECIAL", "SPECIALTY", "STEAKS", "STICKS", "SUPER", "THIGHS", "TRADITIONAL", "VALUE",
+    "VARIETY", "WHOLE", "WINGS", "YOU",
+})  # fmt: skip
 _PREFIXES = {"SW GDS", "PREP FD", "MEAT", "SS"}  # in front of a colon, repeating the category in shorthand
 _WEIGHED = {"PRODUCE", "MEAT", "DELI", "SALAD BAR", "FLORAL"}  # their package is the supplier's case
 
 _UNITS = {
-    "OZ": "oz", "LB": "lb", "LBS": "lb", "ML": "ml", "L": "L", "LT": "L", "LTR": "L", "GA": "gal", "GAL": "gal",
-    "CT": "ct", "PK": "pk", "PC": "pc", "FT": "ft", "IN": "in", "DZ": "dozen", "PT": "pt", "QT": "qt", "G": "g",
-    "GR": "g", "EA": "each", "LOAD": "loads", "MG": "mg", "YD": "yd", "RO": "rolls", "CTN": "carton",
+    "OZ": "oz", "LB": "lb", "LBS": "lb", "ML": "ml", "L": "L", "LT": "L", "LTR": "L", "GA": "gal",
+    "GAL": "gal", "CT": "ct", "PK": "pk", "PC": "pc", "FT": "ft", "IN": "in", "DZ": "dozen", "PT": "pt",
+    "QT": "qt", "G": "g", "GR": "g", "EA": "each", "LOAD": "loads", "MG": "mg", "YD": "yd", "RO": "rolls",
+    "CTN": "carton",
 }  # fmt: skip
 _SIZE = re.compile(r"(\d*\.?\d+(?:/\d*\.?\d+)?(?:-\d*\.?\d+)?)\s*(SQ FT|[A-Z]+)")
 
 
 def readable(text: str) -> str:
-    """One shorthand phrase in readable title case: "REFRGRATD DOUGH PRODUCTS" is "Refrigerated Dough Products"."""
+    """A shorthand phrase in readable title case: "REFRGRATD DOUGH" is "Refrigerated Dough"."""
     text = " ".join(text.split())
     if text in PHRASES:
         return PHRASES[text]
@@ -206,7 +142,7 @@ def readable(text: str) -> str:
     text = re.sub(r"\s*&\s*", " & ", text)
     text = re.sub(r"\bW/", "with ", text)
     text = re.sub(r"\s*[/]\s*", " / ", text)
-    text = _turned(text)
+    text = _turned(re.sub(r"-\s*MAGAZINE\b", " MAGAZINE", text))
     words = [_word(word) for word in text.split()]
     title = " ".join(word for word in words if word).strip(" -,/&:")
     return title[:1].upper() + title[1:]
@@ -223,7 +159,7 @@ def package(text: str | None, dept: str) -> str:
     if match is None:
         return ""
     amount, unit = match.groups()
-    amount = "0" + amount if amount.startswith(".") else amount
+    amount = re.sub(r"^\.", "0.", amount).removesuffix(".0")
     low = amount.split("-")[0].split("/")[-1]
     if dept in _WEIGHED and (unit == "CT" or (unit in ("LB", "LBS") and float(low) > 5)):
         return ""
