@@ -1,0 +1,106 @@
+"""A release made ready for ranking: the encoder, and the network behind a predictor."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from threading import Lock
+
+import numpy as np
+import numpy.typing as npt
+import structlog
+
+from models.features import UserContext
+from models.release import Release
+from services.common.errors import EcrsError, Unavailable
+from services.common.rpc.breaker import Breaker
+from services.rank.predictors import BadFeeds, Feeds, Predictor, PredictorUnavailable, ReleaseMismatch
+
+_BRIDGE_S = 1.0  # how long after a mismatch PaddleServing is not asked again
+
+log = structlog.get_logger(__name__)
+
+
+class LoadedRanker:
+    """Scores the rows of one release. Thread-safe.
+
+    PaddleServing serves one release at a time, and changes to the next a little before or after we do.
+    Until both agree, the scores come from the pinned release's own ONNX model in this process: no mixture,
+    no failed request.
+
+    Args:
+        predictor: open, for this release.
+        open_bridge: opens the release's ONNX model in process; called at the first mismatch only.
+    """
+
+    def __init__(
+        self,
+        release: Release,
+        predictor: Predictor,
+        open_bridge: Callable[[], Predictor],
+        breaker: Breaker | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.name = release.name
+        self.schema, self.table, self.encoder = release.schema, release.items, release.encoder
+        self._predictor, self._open_bridge = predictor, open_bridge
+        self._breaker = breaker or Breaker(failures=3, probe_s=1.0)
+        self._clock = clock
+        self._bridge: Predictor | None = None
+        self._bridge_until = 0.0
+        self._lock = Lock()
+
+    def score(
+        self, context: UserContext, rows: npt.NDArray[np.int64], timeout_s: float
+    ) -> npt.NDArray[np.float32]:
+        """Probability of each row, float32 [C]. `rows` int64 [C], all >= 0, C >= 1.
+
+        Raises:
+            Unavailable: the predictor does not answer.
+        """
+        feeds = self.encoder.rank(context, rows)
+        try:
+            return self._predict(feeds, timeout_s)
+        except BadFeeds as error:
+            raise EcrsError(f"the ranker of {self.name} refuses our features: {error}") from error
+
+    def warm(self, timeout_s: float = 10.0) -> None:
+        """Score one item, so that the first shopper does not pay for what happens once.
+
+        Raises:
+            Unavailable: the predictor does not answer.
+        """
+        self.score(UserContext("", {}, (), self.table.data_end + 1), np.zeros(1, np.int64), timeout_s)
+
+    def close(self) -> None:
+        """Close the predictors."""
+        self._predictor.close()
+        if self._bridge is not None:
+            self._bridge.close()
+
+    def _predict(self, feeds: Feeds, timeout_s: float) -> npt.NDArray[np.float32]:
+        if self._clock() < self._bridge_until:
+            return self._bridged().predict(feeds, timeout_s)
+        if not self._breaker.allow():
+            raise Unavailable("the ranker's network does not answer; asking it again within a second")
+        try:
+            scores = self._predictor.predict(feeds, timeout_s)
+        except ReleaseMismatch as error:
+            self._breaker.success()
+            log.info("rank.bridge", release=self.name, reason=str(error))
+            self._bridge_until = self._clock() + _BRIDGE_S
+            return self._bridged().predict(feeds, timeout_s)
+        except PredictorUnavailable:
+            self._breaker.failure()
+            raise
+        except BadFeeds:
+            self._breaker.success()
+            raise
+        self._breaker.success()
+        return scores
+
+    def _bridged(self) -> Predictor:
+        with self._lock:
+            if self._bridge is None:
+                self._bridge = self._open_bridge()
+            return self._bridge

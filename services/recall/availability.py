@@ -1,0 +1,72 @@
+"""What cannot be bought now: the Redis set `ecrs:unavailable`, read in the background each second."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from threading import Event, Thread
+from typing import NamedTuple
+
+import structlog
+
+UNAVAILABLE_KEY = "ecrs:unavailable"
+REFRESH_S = 1.0
+
+log = structlog.get_logger(__name__)
+
+
+class LiveSet(NamedTuple):
+    """A state of the set; `version` grows with each change. `ids` None: never read yet."""
+
+    version: int
+    ids: frozenset[str] | None
+
+
+class Availability:
+    """Keeps the last good state of the set: while the store is away the last value stays in force.
+
+    Args:
+        read: returns the ids that are not available; may raise anything.
+        refresh_s: seconds between two reads.
+    """
+
+    def __init__(self, read: Callable[[], Iterable[str]], refresh_s: float = REFRESH_S) -> None:
+        self._read = read
+        self._refresh_s = refresh_s
+        self._current = LiveSet(0, None)
+        self._stop = Event()
+        self._thread: Thread | None = None
+        self._failing = False
+
+    @property
+    def current(self) -> LiveSet:
+        """The newest state that could be read."""
+        return self._current
+
+    def open(self) -> None:
+        """Read once, then go on reading in a thread of its own."""
+        self.refresh()
+        self._thread = Thread(target=self._run, name="availability", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop reading."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(timeout=5)
+
+    def refresh(self) -> None:
+        """Read the set once; on failure keep what is known."""
+        try:
+            ids = frozenset(self._read())
+        except Exception as error:  # any failure of the store means the same: the last value stays
+            if not self._failing:
+                log.warning("availability.unreadable", error=str(error))
+            self._failing = True
+            return
+        self._failing = False
+        if ids != self._current.ids:
+            self._current = LiveSet(self._current.version + 1, ids)
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._refresh_s):
+            self.refresh()

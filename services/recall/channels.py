@@ -1,0 +1,170 @@
+"""The recall channels: each a function from a request to what it found, and one line in `REGISTRY`.
+
+A channel may raise `Unavailable`: the others then fill the list. Legend: n found, s sources, K neighbours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from models.features import HistorySummary, UserContext, canonical
+from models.repeat import bought_again as repeat_rows
+from services.common.errors import Unavailable
+from services.recall.catalogue import Mask, Rows
+from services.recall.loaded import LoadedRelease
+from services.recall.merge import Found
+from services.recall.session import session_items
+
+_SESSION_NEIGHBOURS = 8  # of each of the session's items
+_SOURCES = 48  # items of the history whose neighbours are summed
+
+_NONE = Found(np.empty(0, np.int64), np.empty(0, np.float32))
+
+
+@dataclass
+class Request:
+    """One shopper's request, with what several channels share."""
+
+    release: LoadedRelease
+    context: UserContext
+    past: HistorySummary
+    allowed: Mask | None
+    top_k: int
+    timeout_s: float
+    index_failed: bool = field(default=False, init=False)
+
+    def permitted(self, rows: Rows) -> Rows:
+        """Which of `rows` may be shown, as positions in `rows`."""
+        return np.arange(len(rows)) if self.allowed is None else np.flatnonzero(self.allowed[rows])
+
+
+def two_tower(request: Request) -> Found:
+    """Nearest items to the user tower's embedding. Nothing for a shopper of whom nothing is known."""
+    if not request.past.n_events and not any(
+        request.context.profile.get(entry.name) for entry in request.release.schema.user_fields
+    ):
+        return _NONE
+    vector = request.release.encode_user(request.context, request.past)
+    try:
+        rows, scores, request.index_failed = request.release.search.nearest(
+            vector, request.top_k, request.allowed, request.timeout_s
+        )
+    except Unavailable:
+        request.index_failed = True
+        raise
+    return Found(rows, scores)
+
+
+def item_to_item(request: Request) -> Found:
+    """Neighbours of the shopper's items: the session's in turns, then all by weight and recency."""
+    neighbours, strength = request.release.neighbours, request.release.neighbour_scores
+    past = request.past
+    if not len(past.items) or not neighbours.shape[1]:
+        return _NONE
+    strongest = past.strongest(_SOURCES)
+    sources = past.items[strongest]
+    weights = np.log1p((past.long_weight + past.short_weight)[strongest])
+    targets = neighbours[sources].ravel().astype(np.int64)  # [s × K]
+    gains = (strength[sources] * weights[:, None]).ravel()
+    origins = np.repeat(sources, neighbours.shape[1])
+    known = np.flatnonzero(targets >= 0)
+    known = known[request.permitted(targets[known])]
+    targets, gains, origins = targets[known], gains[known], origins[known]
+    rows, inverse = np.unique(targets, return_inverse=True)
+    total = np.bincount(inverse, gains, len(rows))
+    # The source that gave most is the reason: sorted by gain, its write is the last one.
+    order = np.argsort(gains, kind="stable")
+    reasons = np.zeros(len(rows), np.int64)
+    reasons[inverse[order]] = origins[order]
+    ranked = np.argsort(-total, kind="stable")
+    rows, total, reasons = rows[ranked], total[ranked], reasons[ranked]
+
+    near, near_reasons = _session_neighbours(request)
+    later = ~np.isin(rows, near)
+    rows = np.concatenate([near, rows[later]])[: request.top_k]
+    reasons = np.concatenate([near_reasons, reasons[later]])[: request.top_k]
+    scores = np.concatenate([np.full(len(near), total.max(initial=1.0)), total[later]])[: request.top_k]
+    return Found(rows, scores.astype(np.float32), reasons)
+
+
+def _session_neighbours(request: Request) -> tuple[Rows, Rows]:
+    """Neighbours of the session's items in turns, distinct, and the item that led to each."""
+    sources = request.release.rows_of(session_items(request.context))
+    sources = sources[sources >= 0]
+    if not len(sources):
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    targets = request.release.neighbours[sources].T.astype(np.int64)  # [K, s]: best of each first
+    reasons = np.broadcast_to(sources, targets.shape)
+    keep = targets >= 0
+    if request.allowed is not None:
+        keep &= request.allowed[targets]
+    keep &= np.cumsum(keep, axis=0) <= _SESSION_NEIGHBOURS
+    rows, reasons = targets[keep], reasons[keep]
+    _, first = np.unique(rows, return_index=True)
+    first.sort()
+    return rows[first], reasons[first]
+
+
+def bought_again(request: Request) -> Found:
+    """What the shopper takes regularly."""
+    rows, scores = repeat_rows(request.past, len(request.past.items))
+    kept = request.permitted(rows)[: request.top_k]
+    return Found(rows[kept], scores[kept].astype(np.float32), rows[kept])
+
+
+def popular(request: Request) -> Found:
+    """Best sellers of all."""
+    return _listed(request, "popular")
+
+
+def trending(request: Request) -> Found:
+    """What sells faster than usual."""
+    return _listed(request, "trending")
+
+
+def new(request: Request) -> Found:
+    """What is new in the shop."""
+    return _listed(request, "new")
+
+
+def segment(request: Request) -> Found:
+    """Popular with shoppers who share a feature; the lists of several features take turns."""
+    lists = []
+    for entry in request.release.schema.user_fields:
+        value = request.context.profile.get(entry.name)
+        values = value if isinstance(value, list | tuple) else () if value is None else (value,)
+        for part in values:
+            name = f"{entry.name}={canonical(part)}"
+            if name in request.release.segments:
+                lists.append((name, request.release.segments[name]))
+    if not lists:
+        return _NONE
+    rows = np.concatenate([found.rows for _, found in lists])
+    scores = np.concatenate([found.scores for _, found in lists])
+    places = np.concatenate([np.arange(len(found.rows)) for _, found in lists])
+    owners = np.repeat(np.arange(len(lists)), [len(found.rows) for _, found in lists])
+    order = np.argsort(places, kind="stable")
+    order = order[request.permitted(rows[order])]
+    _, first = np.unique(rows[order], return_index=True)
+    kept = order[np.sort(first)[: request.top_k]]
+    return Found(rows[kept], scores[kept], segments=tuple(lists[owner][0] for owner in owners[kept].tolist()))
+
+
+def _listed(request: Request, name: str) -> Found:
+    found = request.release.lists[name]
+    kept = request.permitted(found.rows)[: request.top_k]
+    return Found(found.rows[kept], found.scores[kept])
+
+
+REGISTRY: Mapping[str, Callable[[Request], Found]] = {
+    "two_tower": two_tower,
+    "item_to_item": item_to_item,
+    "bought_again": bought_again,
+    "popular": popular,
+    "segment": segment,
+    "trending": trending,
+    "new": new,
+}

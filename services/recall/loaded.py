@@ -1,0 +1,134 @@
+"""A release made ready for recall: tower, index, catalogue masks and channel lists by row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime as ort
+
+from models.features import EVENT_TYPES, FeatureSchema, HistorySummary, UserContext
+from models.release import Channel, Release
+from services.common.errors import Unavailable
+from services.common.ports import ItemFilter
+from services.common.rpc.breaker import Breaker
+from services.recall.availability import LiveSet
+from services.recall.catalogue import Catalogue, Mask, Rows
+from services.recall.merge import Found
+from services.recall.vector_search import NearestRows, Vector, VectorSearch
+
+_QUIET = 4  # ONNX Runtime's own log: fatal only, since failures are raised
+_DISLIKE, _PURCHASE = EVENT_TYPES.index("dislike"), EVENT_TYPES.index("purchase")
+
+
+class UserTower:
+    """The user tower in ONNX Runtime, on one thread: the calling one."""
+
+    def __init__(self, path: Path) -> None:
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = _QUIET
+        self._session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        self._inputs = [entry.name for entry in self._session.get_inputs()]
+
+    def encode(self, feeds: Mapping[str, npt.NDArray[np.generic]]) -> Vector:
+        """float32 [D], L2-normalised."""
+        vector: Vector = self._session.run(None, {name: feeds[name] for name in self._inputs})[0][0]
+        return vector / max(float(np.linalg.norm(vector)), 1e-12)
+
+
+class LoadedRelease:
+    """Everything recall reads of one release. Build it with `load`; safe to share between threads."""
+
+    def __init__(
+        self, release: Release, tower: UserTower, index: NearestRows, catalogue: Catalogue, exact_limit: int
+    ) -> None:
+        self.name = release.name
+        self.schema: FeatureSchema = release.schema
+        self.encoder = release.encoder
+        self.table = release.items
+        self.item_ids: Sequence[str] = release.items.ids
+        # In memory, not memory-mapped: reading a mapped array item by item is several times slower
+        self.vectors = np.array(release.vectors)
+        self.neighbours = np.array(release.neighbours)
+        self.neighbour_scores = np.array(release.neighbour_scores)
+        self.catalogue = catalogue
+        self.search = VectorSearch(index, self.vectors, exact_limit, Breaker(failures=2, probe_s=2.0))
+        channels = release.channels
+        self.lists = {name: self._listed(getattr(channels, name)) for name in ("popular", "trending", "new")}
+        self.segments = {name: self._listed(part) for name, part in channels.segments.items()}
+        self._tower = tower
+        self._available = (0, catalogue.available)  # version of the live set, mask
+        self._lock = Lock()
+
+    @classmethod
+    def load(cls, release: Release, index: NearestRows, exact_limit: int) -> LoadedRelease:
+        """Read the release's catalogue and its user tower."""
+        return cls(
+            release,
+            UserTower(release.user_tower_onnx),
+            index,
+            Catalogue(release.catalogue(), release.items.prices),
+            exact_limit,
+        )
+
+    def rows_of(self, item_ids: Sequence[str]) -> Rows:
+        """int64 [n], -1 for items the release lacks."""
+        return self.table.row_of(item_ids)
+
+    def encode_user(self, context: UserContext, past: HistorySummary | None = None) -> Vector:
+        """The shopper's embedding, float32 [D], L2-normalised. Raises Unavailable if the tower fails."""
+        try:
+            return self._tower.encode(self.encoder.user_tower(context, past))
+        except Exception as error:  # ONNX Runtime's error classes are its own and undocumented
+            raise Unavailable(f"the user tower failed: {str(error).splitlines()[0]}") from error
+
+    def allowed(self, item_filter: ItemFilter, past: HistorySummary | None, live: LiveSet) -> Mask | None:
+        """The rows that may be shown to a shopper, bool [N]; None if all. What they disliked never may."""
+        shared = (
+            None if item_filter.include_unavailable else self._available_now(live),
+            self.catalogue.matching(item_filter),
+        )
+        masks = [mask for mask in shared if mask is not None]
+        hidden = self._hidden(item_filter, past)
+        if not masks and not len(hidden):
+            return None
+        allowed = np.ones(len(self.item_ids), np.bool_) if not masks else masks[0].copy()
+        for mask in masks[1:]:
+            allowed &= mask
+        allowed[hidden] = False
+        return allowed
+
+    def _hidden(self, item_filter: ItemFilter, past: HistorySummary | None) -> Rows:
+        """Rows hidden from this shopper: asked for, disliked, or bought where the filter says so."""
+        hidden = []
+        if item_filter.exclude_item_ids:
+            rows = self.rows_of(list(item_filter.exclude_item_ids))
+            hidden.append(rows[rows >= 0])
+        if past is not None and len(past.history.rows):
+            types = past.history.types
+            gone = types == _DISLIKE
+            if item_filter.exclude_purchased:
+                gone |= past.positive | (types == _PURCHASE)
+            hidden.append(past.history.rows[gone])
+        return np.concatenate(hidden) if hidden else np.empty(0, np.int64)
+
+    def _available_now(self, live: LiveSet) -> Mask | None:
+        """The shared mask of what can be bought: by the live set once that was read, else the release."""
+        version, mask = self._available
+        if version != live.version and live.ids is not None:
+            rows = self.rows_of(list(live.ids))
+            mask = np.ones(len(self.item_ids), np.bool_)
+            mask[rows[rows >= 0]] = False
+            with self._lock:
+                if self._available[0] < live.version:
+                    self._available = (live.version, mask)
+        return None if mask.all() else mask
+
+    def _listed(self, channel: Channel) -> Found:
+        rows = self.rows_of([item for item, _ in channel])
+        scores = np.array([score for _, score in channel], np.float32)
+        return Found(rows[rows >= 0], scores[rows >= 0])

@@ -1,0 +1,159 @@
+"""Recall: from the whole catalogue to some hundred candidates."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import structlog
+
+from models.features import UserContext
+from services.common.errors import DeadlineExceeded, InvalidArgument, NotFound, Unavailable
+from services.common.ports import (
+    CHANNELS,
+    NO_FILTER,
+    Candidate,
+    ChannelReport,
+    Degradation,
+    ItemFilter,
+    RecallResult,
+)
+from services.common.validate import check_filter, check_id, check_range
+from services.recall.availability import LiveSet
+from services.recall.channels import REGISTRY, Request
+from services.recall.loaded import LoadedRelease
+from services.recall.merge import Found, Quotas, merge
+
+MAX_TOP_K = 1_000
+
+log = structlog.get_logger(__name__)
+
+
+class Releases(Protocol):
+    """The releases that are loaded here. `get("")` is the current one; raises ReleaseNotLoaded."""
+
+    def get(self, name: str) -> LoadedRelease: ...
+
+
+class LiveAvailability(Protocol):
+    """What cannot be bought now."""
+
+    @property
+    def current(self) -> LiveSet: ...
+
+
+class RecallService:
+    """Implements `RecallPort`."""
+
+    def __init__(
+        self, releases: Releases, availability: LiveAvailability, quotas: Quotas | None = None
+    ) -> None:
+        self._releases, self._availability = releases, availability
+        self._quotas = quotas or Quotas()
+
+    def recall_items(
+        self,
+        context: UserContext,
+        top_k: int,
+        timeout_s: float,
+        channels: Sequence[str] = (),
+        item_filter: ItemFilter = NO_FILTER,
+        release: str = "",
+    ) -> RecallResult:
+        """See `RecallPort`. A channel that fails is reported; the others fill the list."""
+        end = time.monotonic() + timeout_s
+        _check(top_k, timeout_s, item_filter)
+        wanted = _checked_channels(channels)
+        loaded = self._releases.get(release)
+        past = loaded.encoder.summary(context)
+        allowed = loaded.allowed(item_filter, past, self._availability.current)
+        request = Request(loaded, context, past, allowed, top_k, end - time.monotonic())
+        found: dict[str, Found] = {}
+        reports: list[ChannelReport] = []
+        degraded: set[Degradation] = set()
+        for name in wanted:
+            request.timeout_s = max(end - time.monotonic(), 0.001)
+            try:
+                found[name] = REGISTRY[name](request)
+            except Exception as error:  # whatever a channel dies of, it must not cost the shopper the list
+                log.warning("channel.failed", channel=name, error=str(error), exc_info=_is_bug(error))
+                reports.append(ChannelReport(name, 0, str(error) if not _is_bug(error) else "internal error"))
+                if name == "two_tower" and not request.index_failed:
+                    degraded.add(Degradation.RECALL)
+            else:
+                reports.append(ChannelReport(name, len(found[name].rows)))
+        if request.index_failed:
+            degraded.add(Degradation.INDEX)
+        candidates = merge(found, self._quotas, top_k, loaded.item_ids)
+        return RecallResult(candidates, loaded.name, frozenset(degraded), tuple(reports))
+
+    def similar_items(
+        self,
+        item_id: str,
+        top_k: int,
+        timeout_s: float,
+        item_filter: ItemFilter = NO_FILTER,
+        release: str = "",
+    ) -> RecallResult:
+        """See `RecallPort`. Neighbours by shoppers first, then the nearest vectors; never the item itself."""
+        end = time.monotonic() + timeout_s
+        check_id("item_id", item_id)
+        _check(top_k, timeout_s, item_filter)
+        loaded = self._releases.get(release)
+        row = int(loaded.rows_of([item_id])[0])
+        if row < 0:
+            raise NotFound(f"item {item_id} is not in release {loaded.name}")
+        live = self._availability.current
+        shared = loaded.allowed(item_filter, None, live)
+        allowed = np.ones(len(loaded.item_ids), np.bool_) if shared is None else shared.copy()
+        allowed[row] = False
+        degraded: set[Degradation] = set()
+        near = np.asarray(loaded.neighbours[row], np.int64)
+        kept = np.flatnonzero((near >= 0) & allowed[near])[:top_k]
+        reasons = np.full(len(kept), row, np.int64)
+        found = {"item_to_item": Found(near[kept], loaded.neighbour_scores[row][kept], reasons)}
+        try:
+            rows, scores, failed = loaded.search.nearest(
+                loaded.vectors[row], top_k, allowed, max(end - time.monotonic(), 0.001)
+            )
+        except Unavailable as error:
+            log.warning("channel.failed", channel="two_tower", error=str(error))
+            degraded.add(Degradation.INDEX)
+        else:
+            found["two_tower"] = Found(rows, scores)
+            if failed:
+                degraded.add(Degradation.INDEX)
+        candidates: tuple[Candidate, ...] = merge(found, self._quotas, top_k, loaded.item_ids)
+        reports = tuple(ChannelReport(name, len(part.rows)) for name, part in found.items())
+        return RecallResult(candidates, loaded.name, frozenset(degraded), reports)
+
+    def encode_user(
+        self, context: UserContext, timeout_s: float, release: str = ""
+    ) -> tuple[npt.NDArray[np.float32], str]:
+        """See `RecallPort`."""
+        if timeout_s <= 0:
+            raise DeadlineExceeded("no time is left to encode the user")
+        loaded = self._releases.get(release)
+        return loaded.encode_user(context), loaded.name
+
+
+def _check(top_k: int, timeout_s: float, item_filter: ItemFilter) -> None:
+    check_range("top_k", top_k, 1, MAX_TOP_K)
+    check_filter(item_filter)
+    if timeout_s <= 0:
+        raise DeadlineExceeded("no time is left to recall items")
+
+
+def _checked_channels(channels: Sequence[str]) -> Sequence[str]:
+    for name in channels:
+        if name not in REGISTRY:
+            raise InvalidArgument("channels", f"{name!r} is none of {', '.join(CHANNELS)}")
+    return tuple(dict.fromkeys(channels)) or CHANNELS
+
+
+def _is_bug(error: Exception) -> bool:
+    """Whether an error was not foreseen, so that its trace belongs into the log."""
+    return not isinstance(error, Unavailable)

@@ -1,0 +1,112 @@
+"""Vector search that keeps answering: filters, and exact search over the release's own vectors."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import structlog
+
+from services.common.errors import Unavailable
+from services.common.rpc.breaker import Breaker
+from services.recall.catalogue import Mask, Rows
+
+Vector = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.float32]
+
+_FEW_ROWS = 4_096  # so few allowed rows are searched exactly: cheaper than any index's answer, and complete
+_MOST_FETCHED = 4_096  # beyond this over-fetching costs more than exact search
+
+log = structlog.get_logger(__name__)
+
+
+class NearestRows(Protocol):
+    """What recall needs of a vector index. Raises `Unavailable` when it does not answer."""
+
+    def search(self, vector: Vector, top_k: int, timeout_s: float) -> tuple[Rows, Floats]:
+        """Rows int64 [k'] and inner products float32 [k'], best first, k' <= top_k."""
+        ...
+
+
+class VectorSearch:
+    """Nearest items of one release, restricted to allowed rows.
+
+    Args:
+        index: the vector index of the release.
+        vectors: float32 [N, D], the release's own, for exact search.
+        exact_limit: most items for which exact search stands in for an index that is away.
+        breaker: keeps a dead index from costing its timeout on each request.
+    """
+
+    def __init__(
+        self, index: NearestRows, vectors: npt.NDArray[np.float32], exact_limit: int, breaker: Breaker
+    ) -> None:
+        self._index, self._vectors, self._breaker = index, vectors, breaker
+        self._exact_allowed = len(vectors) <= exact_limit
+
+    def nearest(
+        self, vector: Vector, top_k: int, allowed: Mask | None, timeout_s: float
+    ) -> tuple[Rows, Floats, bool]:
+        """Rows int64 [k'], inner products float32 [k'], best first, and whether the index failed.
+
+        Raises:
+            Unavailable: the index failed and the release is too large to be searched exactly.
+        """
+        permitted = len(self._vectors) if allowed is None else int(np.count_nonzero(allowed))
+        if permitted == 0:
+            return np.empty(0, np.int64), np.empty(0, np.float32), False
+        if allowed is not None and permitted <= min(_FEW_ROWS, len(self._vectors) // 2):
+            rows, scores = self._exact(vector, top_k, allowed)
+            return rows, scores, False
+        # What is not allowed takes places in the index's answer: ask for as many more.
+        share = len(self._vectors) / permitted
+        wanted = min(int(top_k * share * 1.1) + (16 if share > 1 else 0), len(self._vectors))
+        if wanted > max(_MOST_FETCHED, top_k) and self._exact_allowed:
+            rows, scores = self._exact(vector, top_k, allowed)
+            return rows, scores, False
+        found = self._ask(vector, wanted, timeout_s)
+        if found is None:
+            rows, scores = self._exact(vector, top_k, allowed)
+            return rows, scores, True
+        rows, scores = found
+        if allowed is not None:
+            kept = allowed[rows]
+            rows, scores = rows[kept], scores[kept]
+            if len(rows) < min(top_k, permitted) and self._exact_allowed:
+                rows, scores = self._exact(vector, top_k, allowed)
+        return rows[:top_k], scores[:top_k], False
+
+    def _ask(self, vector: Vector, wanted: int, timeout_s: float) -> tuple[Rows, Floats] | None:
+        """The index's answer; None if exact search must stand in."""
+        if self._breaker.allow():
+            try:
+                found = self._index.search(vector, wanted, timeout_s)
+            except Unavailable as error:
+                self._breaker.failure()
+                log.warning("index.unavailable", error=str(error), exact=self._exact_allowed)
+                if not self._exact_allowed:
+                    raise
+                return None
+            self._breaker.success()
+            return found
+        if not self._exact_allowed:
+            raise Unavailable("the vector index is away, and the release is too large for exact search")
+        return None
+
+    def _exact(self, vector: Vector, top_k: int, allowed: Mask | None) -> tuple[Rows, Floats]:
+        """Exact inner products over the allowed rows."""
+        rows = None if allowed is None else np.flatnonzero(allowed)
+        scores = (self._vectors if rows is None else self._vectors[rows]) @ vector
+        return best(scores, top_k, rows)
+
+
+def best(scores: Floats, top_k: int, rows: Rows | None = None) -> tuple[Rows, Floats]:
+    """The `top_k` highest scores and their rows (positions without `rows`), best first; ties by position."""
+    if len(scores) > top_k:
+        top = np.argpartition(-scores, top_k - 1)[:top_k]
+        top.sort()
+    else:
+        top = np.arange(len(scores))
+    top = top[np.argsort(-scores[top], kind="stable")]
+    return (top if rows is None else rows[top]).astype(np.int64), scores[top]
