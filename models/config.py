@@ -1,0 +1,92 @@
+"""Every number a training run may be tuned by, frozen and typed; two named sets of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class CatalogueConfig:
+    """Which items the release knows by an embedding of their own."""
+
+    min_buyers: int = 5  # fewer buyers: no embedding of its own, unless the catalogue is small
+    max_items: int = 15_000  # the most bought ones
+    keep_all_below: int = 2_000  # a catalogue this small is kept whole
+
+
+@dataclass(frozen=True)
+class TowerConfig:
+    """The two towers, see ``models/dssm.py``."""
+
+    name: str = "dssm"  # in models/registry.py
+    embedding_dim: int = 64
+    hidden: tuple[int, ...] = (128,)
+    id_dropout: float = 0.15  # share of training items shown without their id, as new ones are
+    temperature: float = 0.08
+    random_negatives: int = 1024
+    contexts_per_user: int = 8
+    positives_per_context: int = 4
+    horizon_days: float = 14.0  # bought within these days after the context's time
+    contexts_per_batch: int = 256
+    epochs: int = 4
+    refit_epochs: int = 2
+    learning_rate: float = 2e-3
+
+
+@dataclass(frozen=True)
+class RankConfig:
+    """The ranker, see ``models/deepfm.py``."""
+
+    name: str = "deepfm"  # in models/registry.py
+    embedding_dim: int = 8
+    hidden: tuple[int, ...] = (128, 64)
+    dropout: float = 0.1
+    cutoffs: int = 1  # windows before validation that samples are drawn from
+    random_candidates: int = 20  # beside the recalled ones
+    batch_size: int = 2048
+    epochs: int = 2
+    refit_epochs: int = 1
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-5
+
+
+@dataclass(frozen=True)
+class RecallConfig:
+    """How many candidates each channel gives, as served."""
+
+    bought_again: int = 80
+    item_to_item: int = 50
+    tower: int = 40
+    popular: int = 20
+    trending: int = 10
+
+    @property
+    def total(self) -> int:
+        """The most candidates of one request."""
+        return self.bought_again + self.item_to_item + self.tower + self.popular + self.trending
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """One training run. ``window_days``: what is predicted and validated on, cut to a sixth of a short dataset."""
+
+    name: str = "quick"
+    seed: int = 7
+    window_days: float = 28.0
+    neighbours: int = 40
+    neighbour_method: str = "auto"  # ease | cosine | auto: ease where its smaller side is at most 12,000
+    ease_lambda: float = 1000.0
+    channel_size: int = 200
+    catalogue: CatalogueConfig = field(default_factory=CatalogueConfig)
+    tower: TowerConfig = field(default_factory=TowerConfig)
+    rank: RankConfig = field(default_factory=RankConfig)
+    recall: RecallConfig = field(default_factory=RecallConfig)
+
+
+QUICK = TrainConfig()
+FULL = TrainConfig(
+    name="full",
+    tower=TowerConfig(contexts_per_user=24, epochs=8, refit_epochs=3, hidden=(256,)),
+    rank=RankConfig(embedding_dim=16, hidden=(256, 128), cutoffs=4, epochs=2, refit_epochs=1),
+)
+CONFIGS = {config.name: config for config in (QUICK, FULL)}

@@ -1,0 +1,106 @@
+"""DSSM: two towers for recall.
+
+Papers: Huang et al., "Learning Deep Structured Semantic Models", CIKM 2013 (two towers); Yi et al.,
+"Sampling-Bias-Corrected Neural Modeling", RecSys 2019 (in-batch softmax with logQ); Yang et al., "Mixed Negative
+Sampling", WWW 2020 (random negatives beside those of the batch).
+
+    score(u, i) = <user(u), item(i)>,   both of length 1
+    loss = -log softmax_j( score(u, j) / temperature - log Q(j) )  at the item taken
+
+Legend: B users, C items, F fields, L sequence length, D embedding dim.
+"""
+
+from __future__ import annotations
+
+import paddle
+import paddle.nn.functional as F
+from paddle import nn
+
+from models.config import TowerConfig
+from models.features import FeatureSchema, sequence_category
+from models.features.encoder import USER_DENSE
+from models.layers import FieldEmbedding, mlp
+
+Tensor = paddle.Tensor
+
+
+class ItemTower(nn.Layer):  # type: ignore[misc]
+    """An item's id (dropped now and then in training, so that content alone must do) and content."""
+
+    def __init__(self, schema: FeatureSchema, config: TowerConfig) -> None:
+        super().__init__()
+        buckets = [slot.buckets for slot in schema.item_slots]
+        self.ids = nn.Embedding(buckets[0], config.embedding_dim, weight_attr=_small(0.05))
+        self.content = FieldEmbedding(buckets[1:], config.embedding_dim)
+        self.mix = mlp((len(buckets) - 1) * config.embedding_dim, config.hidden, config.embedding_dim)
+        self.id_dropout = config.id_dropout
+
+    def forward(self, item_sparse: Tensor) -> Tensor:
+        """int64 [C, F] -> float32 [C, D], each row of length 1."""
+        ids, content = item_sparse[:, 0], item_sparse[:, 1:]
+        if self.training and self.id_dropout > 0:
+            ids = ids * (paddle.rand(ids.shape) >= self.id_dropout).astype("int64")
+        known = (ids > 0).astype("float32").unsqueeze(-1)  # [C, 1]
+        fields = self.content(content)  # [C, F - 1, D]
+        vector = self.mix(fields.flatten(1)) + self.ids(ids) * known  # [C, D]
+        return F.normalize(vector, axis=-1)
+
+
+class UserTower(nn.Layer):  # type: ignore[misc]
+    """Profile, a few numbers, and the user's items pooled twice: with long and with short memory."""
+
+    def __init__(self, schema: FeatureSchema, config: TowerConfig) -> None:
+        super().__init__()
+        profile = [slot.buckets for slot in schema.user_slots]
+        width = config.embedding_dim
+        self.items = nn.Embedding(schema.n_item_ids + 1, width, weight_attr=_small(0.05))
+        self.categories = nn.Embedding(sequence_category(schema).buckets, width, weight_attr=_small(0.05))
+        self.profile = FieldEmbedding(profile, width) if profile else None
+        self.mix = mlp(4 * width + len(profile) * width + USER_DENSE, config.hidden, width)
+        self.long = nn.Linear(width, width, bias_attr=False)
+
+    def forward(
+        self,
+        user_sparse: Tensor,
+        user_dense: Tensor,
+        sequence_items: Tensor,
+        sequence_categories: Tensor,
+        sequence_weights: Tensor,
+    ) -> Tensor:
+        """int64 [B, F], float32 [B, 3], int64 [B, L] twice, float32 [B, L, 2] -> float32 [B, D], length 1."""
+        weights = paddle.transpose(sequence_weights, [0, 2, 1])  # [B, 2, L]
+        known = (sequence_items > 0).astype("float32").unsqueeze(-1)  # [B, L, 1]
+        items = paddle.matmul(weights, self.items(sequence_items) * known)  # [B, 2, D]
+        categories = paddle.matmul(weights, self.categories(sequence_categories))  # [B, 2, D]
+        parts = [items.flatten(1), categories.flatten(1), user_dense]
+        if self.profile is not None:
+            parts.append(self.profile(user_sparse).flatten(1))
+        # The pooled items go around the network too: what was taken is the best single hint.
+        vector = self.mix(paddle.concat(parts, axis=-1)) + self.long(items[:, 0])
+        return F.normalize(vector, axis=-1)
+
+
+class Dssm(nn.Layer):  # type: ignore[misc]
+    """Both towers and their common loss."""
+
+    def __init__(self, schema: FeatureSchema, config: TowerConfig) -> None:
+        super().__init__()
+        self.user, self.item = UserTower(schema, config), ItemTower(schema, config)
+        self.temperature = config.temperature
+
+    def loss(self, users: Tensor, items: Tensor, log_q: Tensor, target: Tensor, taken: Tensor) -> Tensor:
+        """Mean sampled softmax loss with logQ correction.
+
+        users float32 [B, D]; items float32 [C, D], the batch's and the random ones; log_q float32 [C], log of
+        how likely each item is to be among them; target int64 [P, 2], pairs (user, item) of the batch; taken
+        float32 [B, C], 1 where the item is a positive of that user, and so no negative for it.
+        """
+        logits = paddle.matmul(users, items, transpose_y=True) / self.temperature - log_q  # [B, C]
+        others = paddle.logsumexp(logits - 1e9 * taken, axis=1)  # [B]
+        wanted = paddle.gather_nd(logits, target)  # [P]
+        rest = paddle.gather(others, target[:, 0])  # [P]
+        return F.softplus(rest - wanted).mean()
+
+
+def _small(spread: float) -> paddle.ParamAttr:
+    return paddle.ParamAttr(initializer=nn.initializer.Normal(std=spread))

@@ -1,0 +1,65 @@
+"""How good a ranked list is: full ranking, never sampled negatives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import rankdata
+
+
+def recall_ndcg(
+    ranked: npt.NDArray[np.integer], truth: npt.NDArray[np.integer], k: int = 20
+) -> tuple[float, float]:
+    """Recall@k, over min(|truth|, k), and NDCG@k with binary gain of one list; truth is not empty.
+
+    >>> recall_ndcg(np.array([1, 2, 3]), np.array([1, 9]), 2)
+    (0.5, 0.6131471927654584)
+    """
+    hits = np.isin(ranked[:k], truth)
+    discounts = 1.0 / np.log2(np.arange(2, k + 2))
+    ideal = float(discounts[: min(len(truth), k)].sum())
+    return float(hits.sum()) / min(len(truth), k), float((hits * discounts[: len(hits)]).sum()) / ideal
+
+
+def mean_metrics(
+    lists: Iterable[tuple[npt.NDArray[np.integer], npt.NDArray[np.integer]]], k: int = 20
+) -> dict[str, float]:
+    """Mean recall and NDCG over (ranked, truth) pairs with a truth, with the number of them."""
+    values = [recall_ndcg(ranked, truth, k) for ranked, truth in lists if len(truth)]
+    recall, ndcg = np.mean(values, axis=0) if values else (0.0, 0.0)
+    return {
+        f"recall_at_{k}": round(float(recall), 5),
+        f"ndcg_at_{k}": round(float(ndcg), 5),
+        "users": len(values),
+    }
+
+
+def auc(scores: npt.NDArray[np.floating], labels: npt.NDArray[np.floating]) -> float:
+    """Area under the ROC curve; ties count half; 0.5 if there is only one class."""
+    positive = labels > 0.5
+    n_positive, n_negative = int(positive.sum()), int((~positive).sum())
+    if not n_positive or not n_negative:
+        return 0.5
+    ranks = rankdata(scores)
+    above = float(ranks[positive].sum()) - n_positive * (n_positive + 1) / 2
+    return above / (n_positive * n_negative)
+
+
+def platt(
+    logits: npt.NDArray[np.floating], labels: npt.NDArray[np.floating], steps: int = 20
+) -> tuple[float, float]:
+    """Slope and intercept that make sigmoid(slope · logit + intercept) match the labels (Platt, 1999), by Newton."""
+    design = np.stack([logits.astype(np.float64), np.ones(len(logits))], axis=1)  # [R, 2]
+    weights = np.array([1.0, 0.0])
+    for _ in range(steps):
+        probability = 1.0 / (1.0 + np.exp(-np.clip(design @ weights, -30, 30)))
+        gradient = design.T @ (probability - labels)
+        curvature = (design * (probability * (1 - probability))[:, None]).T @ design + 1e-3 * np.eye(2)
+        step = np.linalg.solve(curvature, gradient)
+        weights -= step
+        if np.abs(step).max() < 1e-8:
+            break
+    # A slope that would turn the order around says only that there is nothing to learn from.
+    return (float(weights[0]), float(weights[1])) if weights[0] > 0 else (1.0, 0.0)

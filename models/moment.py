@@ -1,0 +1,69 @@
+"""What a release would hold had it been made at a moment: item table, popular and trending lists, vectors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from models import channels
+from models.candidates import Recaller
+from models.catalogue import table_at
+from models.channels import Purchases
+from models.config import RecallConfig, TrainConfig
+from models.dataset import CatalogueEvents
+from models.features import FeatureEncoder, ItemTable
+from models.features.encoder import USER_FEEDS
+from models.fitting import encode
+from models.samples import context_of, past_of
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Moment:
+    """The state of knowledge at ``table.data_end``; ``popular`` and ``trending`` are scores [N]."""
+
+    table: ItemTable
+    purchases: Purchases
+    popular: npt.NDArray[np.float64]
+    trending: npt.NDArray[np.float64]
+
+    def recaller(self, vectors: FloatArray, quotas: RecallConfig) -> Recaller:
+        """Recall as served at this moment."""
+        return Recaller(self.table, vectors, best(self.popular, 200), best(self.trending, 200), quotas)
+
+
+def look(base: ItemTable, purchases: Purchases, config: TrainConfig) -> Moment:
+    """The state of knowledge at the purchases' cutoff."""
+    table = table_at(base, purchases, config)
+    return Moment(table, purchases, channels.popular(purchases), channels.trending(purchases))
+
+
+def best(scores: npt.NDArray[np.float64], count: int) -> IntArray:
+    """Rows of the highest scores above zero, best first."""
+    order = np.argsort(-scores, kind="stable")[:count]
+    return order[scores[order] > 0]
+
+
+def encode_items(tower: Any, table: ItemTable) -> FloatArray:
+    """The item tower's vectors of all items, float32 [N, D]."""
+    return encode(tower.item, [table.features])
+
+
+def encode_users(
+    tower: Any, events: CatalogueEvents, encoder: FeatureEncoder, users: IntArray, at: int
+) -> FloatArray:
+    """The user tower's vectors of some users at a moment, float32 [G, D]."""
+    feeds = [user_feeds(events, encoder, user, at) for user in users.tolist()]
+    return encode(tower.user, [np.concatenate([feed[name] for feed in feeds]) for name in USER_FEEDS])
+
+
+def user_feeds(
+    events: CatalogueEvents, encoder: FeatureEncoder, user: int, at: int
+) -> dict[str, npt.NDArray[np.generic]]:
+    """The user tower's feeds of one user at a moment."""
+    return encoder.user_tower(context_of(events, user, at), past_of(events, encoder, user, at))

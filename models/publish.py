@@ -1,0 +1,129 @@
+"""Writes a trained pair of models, with everything they are served with, as a release."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+import paddle
+
+from models import channels
+from models.config import TrainConfig
+from models.dataset import CatalogueEvents, PreparedData, Record
+from models.deepfm import Calibrated
+from models.export import export_network, serving_layout
+from models.features import FeatureEncoder, FeatureSchema, ItemTable
+from models.moment import Moment, best, encode_items, user_feeds
+from models.release import SCHEMA, Channel, Channels, ReleaseWriter
+from models.samples import RankSamples
+
+_SAMPLE_USERS, _SAMPLE_ROWS = 64, 512
+
+
+@dataclass(frozen=True)
+class Trained:
+    """All that a release is made of."""
+
+    data: PreparedData
+    config: TrainConfig
+    schema: FeatureSchema
+    records: Sequence[Record]
+    final: Moment
+    events: CatalogueEvents
+    tower: Any
+    ranker: Any
+    calibration: tuple[float, float]
+
+
+def publish(trained: Trained, samples: RankSamples, metrics: dict[str, Any], artifacts: Path) -> Path:
+    """Write the release; ``samples`` are real inputs to check the ranker's export on. Returns its folder."""
+    data, schema, table = trained.data, trained.schema, trained.final.table
+    now = datetime.now(timezone.utc)
+    name = f"{data.name}-{now:%Y%m%dT%H%M%SZ}"
+    with ReleaseWriter(artifacts, name) as writer:
+        vectors = encode_items(trained.tower, table)
+        writer.text(SCHEMA, schema.to_json())
+        writer.text("dataset.toml", data.toml_text)
+        writer.catalogue(trained.records)
+        writer.text("item_ids.txt", "".join(f"{item}\n" for item in table.ids))
+        writer.array("item_features.npy", table.features)
+        writer.array("item_prices.npy", table.prices)
+        writer.array("item_stats.npy", table.stats)
+        writer.array("item_vectors.npy", vectors)
+        if table.neighbours is not None and table.neighbour_scores is not None:
+            writer.array("neighbours.npy", table.neighbours)
+            writer.array("neighbour_scores.npy", table.neighbour_scores)
+        writer.text("channels.json", _channels(trained).to_json())
+        networks = _export(trained, samples, writer.path)
+        return writer.publish(
+            {
+                "dataset": data.name,
+                "created_at": now.isoformat(timespec="seconds"),
+                "fingerprint": schema.fingerprint(),
+                "seed": trained.config.seed,
+                "config": asdict(trained.config),
+                "data_window": {"start": data.begin, "end": data.end},
+                "embedding_dim": int(vectors.shape[1]),
+                "n_items": len(table),
+                "n_users": len(data.user_ids),
+                "metrics": metrics,
+                "versions": _versions(),
+                "models": networks,
+            }
+        )
+
+
+def _export(trained: Trained, samples: RankSamples, folder: Path) -> dict[str, Any]:
+    events, table = trained.events, trained.final.table
+    encoder = FeatureEncoder(trained.schema, table)
+    users = samples.user[:_SAMPLE_USERS].tolist()
+    feeds = [user_feeds(events, encoder, user, trained.data.end) for user in users]
+    user_sample = {name: np.concatenate([feed[name] for feed in feeds]) for name in feeds[0]}
+    item_sample = dict(encoder.item_tower(np.arange(min(len(table), _SAMPLE_ROWS))))
+    rank_sample = {
+        "rank_sparse": samples.sparse[:_SAMPLE_ROWS].astype(np.int64),
+        "rank_dense": samples.dense[:_SAMPLE_ROWS],
+    }
+    networks = {
+        "user_tower": export_network(trained.tower.user, user_sample, folder / "user_tower", "user_vector"),
+        "item_tower": export_network(trained.tower.item, item_sample, folder / "item_tower", "item_vector"),
+        "rank": export_network(
+            Calibrated(trained.ranker, *trained.calibration), rank_sample, folder / "rank", "probability"
+        ),
+    }
+    serving_layout(folder / "rank", folder / "rank_serving", networks["rank"])
+    return networks
+
+
+def _channels(trained: Trained) -> Channels:
+    final, size = trained.final, trained.config.channel_size
+    features = [field.name for field in trained.schema.user_fields if field.kind != "number"]
+    listed = [record.get("listed_at") for record in trained.records]
+    listed_at = np.array([np.nan if value is None else float(value) for value in listed])
+    by_segment = channels.segments(final.purchases, trained.data.profiles, features)
+    return Channels(
+        popular=_listed(final.table, final.popular, size),
+        trending=_listed(final.table, final.trending, size),
+        new=_listed(final.table, channels.new_items(final.purchases, listed_at), size),
+        segments={segment: _listed(final.table, scores, size) for segment, scores in by_segment.items()},
+    )
+
+
+def _listed(table: ItemTable, scores: npt.NDArray[np.float64], size: int) -> Channel:
+    return [(table.ids[row], round(float(scores[row]), 6)) for row in best(scores, size).tolist()]
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "python": platform.python_version(),
+        "paddle": str(paddle.__version__),
+        "numpy": np.__version__,
+        "onnxruntime": onnxruntime.__version__,
+    }
