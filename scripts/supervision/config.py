@@ -5,6 +5,7 @@ from __future__ import annotations
 import grp
 import os
 import pwd
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -59,6 +60,16 @@ def supervisord_conf(settings: Settings, parts: list[Part]) -> str:
     sections = [_head(state), _listener(state)]
     sections += [_program(part, settings) for part in parts if part.command]
     return "\n".join(sections)
+
+
+def served_release(state_dir: Path) -> str:
+    """The release that PaddleServing was configured with, or nothing."""
+    try:
+        text = config_path(state_dir).read_text("utf-8")
+    except FileNotFoundError:
+        return ""
+    found = re.search(r"--manifest '?.*?([^/]+)/manifest\.json", text)
+    return found[1] if found else ""
 
 
 def _head(state: Path) -> str:

@@ -1,0 +1,169 @@
+"""`make release`: which release the running shop serves: list them, switch to one, or go back.
+
+    python -m scripts.release               the newest release of the dataset
+    python -m scripts.release NAME          this one
+    python -m scripts.release --rollback    the one that was current before
+    python -m scripts.release --list
+
+Everything is checked and loaded before the pointer moves; a step that fails leaves the shop as it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import redis
+from rich.console import Console
+from rich.table import Table
+
+from models.release import Release, ReleaseError, current, list_releases, set_current
+from scripts.console import CommandError, console, fail, read_settings
+from scripts.supervision import building
+from scripts.supervision.config import served_release, supervisord_conf
+from scripts.supervision.health import wait_healthy
+from scripts.supervision.lock import only_one
+from scripts.supervision.parts import parts
+from scripts.supervision.steps import Steps
+from scripts.supervision.supervisor import Supervisor
+from services.settings import Settings
+
+_SERVING_S = 60.0
+PREVIOUS = "previous"
+"""File beside `current` in the artifacts folder: the release that was current before."""
+
+
+class Switch:
+    """Makes one release current."""
+
+    def __init__(self, settings: Settings, steps: Steps) -> None:
+        self._settings = settings
+        self._steps = steps
+        self._supervisor = Supervisor(settings.state_dir)
+
+    def to(self, name: str) -> None:
+        """Verify, load, restart PaddleServing, move the pointer.
+
+        Raises CommandError or ReleaseError for the step that failed; what it changed is put back first.
+        """
+        settings, folder = self._settings, self._settings.artifacts_dir / name
+        before = building.pointer(settings) or current(settings.artifacts_dir) or ""
+        with self._steps.step("verify"):
+            release = Release.load(folder)
+        if release.manifest.get("dataset") != settings.dataset:
+            found = release.manifest.get("dataset")
+            raise CommandError(f"{name} is of the dataset {found}, this shop serves {settings.dataset}")
+        with self._steps.step("vectors into Milvus", talks=True):
+            building.load_vectors(settings, folder)
+        try:
+            with self._steps.step("lists into Redis", talks=True):
+                building.load_redis(settings, folder)
+            with self._steps.step("PaddleServing"):
+                self._serve(folder)
+        except (CommandError, KeyboardInterrupt):
+            self._put_back(before)
+            raise
+        with self._steps.step("pointer") as step:
+            self._point(name, before)
+            step.note = f"{before or 'none'} → {name}"
+
+    def _serve(self, folder: Path) -> None:
+        """Let PaddleServing serve the release in `folder`, if it is ours and runs."""
+        if not self._supervisor.running() or served_release(self._settings.state_dir) == folder.name:
+            return
+        listed = parts(self._settings, folder)
+        self._supervisor.update(supervisord_conf(self._settings, listed))
+        serving = [part for part in listed if part.name == "serving" and part.command]
+        self._supervisor.start_parts(part.name for part in serving)
+        sick = wait_healthy(serving, _SERVING_S, lambda names: None)
+        if sick:
+            raise CommandError(
+                f"PaddleServing with {folder.name}: {sick['serving']}: the old one is put back"
+            )
+
+    def _put_back(self, before: str) -> None:
+        """The lists and the model server as they were. What fails here is told; it does not hide the cause."""
+        if not before:
+            return
+        folder = self._settings.artifacts_dir / before
+        try:
+            building.load_redis(self._settings, folder)
+            self._serve(folder)
+        except (CommandError, redis.RedisError) as error:
+            fail("make release", f"putting {before} back: {error}: say make up")
+
+    def _point(self, name: str, before: str) -> None:
+        set_current(name, self._settings.artifacts_dir)
+        if before and before != name:
+            (self._settings.artifacts_dir / PREVIOUS).write_text(before + "\n", "utf-8")
+        building.note_loaded(self._settings, self._settings.artifacts_dir / name)
+        building.set_pointer(self._settings, name)
+
+
+def previous(artifacts: Path) -> str:
+    """The release before the current one. Raises CommandError when there is none."""
+    try:
+        name = (artifacts / PREVIOUS).read_text("utf-8").strip()
+    except FileNotFoundError:
+        name = ""
+    if name not in list_releases(artifacts):
+        raise CommandError("no release was current before this one: name one (make release NAME=…)")
+    return name
+
+
+def newest(settings: Settings) -> str:
+    """The newest release of the dataset. Raises CommandError when there is none."""
+    for name in list_releases(settings.artifacts_dir):
+        if name.rpartition("-")[0] == settings.dataset:
+            return name
+    raise CommandError(f"no release of {settings.dataset} in {settings.artifacts_dir}: say make train")
+
+
+def show(out: Console, settings: Settings) -> None:
+    """Print the releases, newest first."""
+    now = current(settings.artifacts_dir)
+    table = Table("release", "", "created", "items", "metrics")
+    for name in list_releases(settings.artifacts_dir):
+        manifest = Release.load(settings.artifacts_dir / name, verify=False).manifest
+        metrics = manifest.get("metrics", {})
+        numbers = [f"{key} {value:.4f}" for key, value in metrics.items() if isinstance(value, float)]
+        created, items = str(manifest.get("created_at", "")), str(manifest.get("n_items", ""))
+        table.add_row(name, "current" if name == now else "", created, items, ", ".join(numbers[:4]))
+    out.print(table)
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m scripts.release", description="Switch the release.")
+    choice = parser.add_mutually_exclusive_group()
+    choice.add_argument("name", nargs="?", default="", help="the release; without it the newest")
+    choice.add_argument("--list", action="store_true", help="list the releases")
+    choice.add_argument("--rollback", action="store_true", help="go back to the one that was current before")
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command; returns the exit status."""
+    options = _parse(argv)
+    try:
+        settings, out = read_settings(), console()
+        if options.list:
+            show(out, settings)
+            return 0
+        with only_one(settings.state_dir):
+            rolled = previous(settings.artifacts_dir) if options.rollback else ""
+            name = rolled or options.name or newest(settings)
+            Switch(settings, Steps(out)).to(name)
+            out.print(f"{name} is current; the services follow within seconds", markup=False)
+    except (CommandError, ReleaseError, OSError) as error:
+        return fail("make release", error)
+    except redis.RedisError as error:
+        return fail("make release", f"Redis: {error}: say make up first")
+    except KeyboardInterrupt:
+        return fail("make release", "interrupted; nothing was changed") + 129
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

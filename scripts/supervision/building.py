@@ -1,0 +1,164 @@
+"""What must exist before the services start: a prepared dataset, a release, both loaded into the stores."""
+
+from __future__ import annotations
+
+import errno
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import redis
+
+from models.release import current, list_releases
+from scripts.console import CommandError
+from scripts.supervision.supervisor import environment
+from services.settings import ROOT, Settings
+
+RELEASE_KEY = "ecrs:release"
+LOADED_KEY = "ecrs:loaded"
+"""Redis hash, written after a complete load: `release`, `data` (its fingerprint), `milvus` (the URI)."""
+
+_NEEDED_BYTES = 10**9
+_TIMEOUT_S = 5.0
+_FILES = ("users.parquet", "items.parquet", "events.parquet", "dataset.toml", "report.json")
+_SOURCES: dict[str, tuple[str, ...]] = {
+    "completejourney": ("completejourney",),
+    "sample": ("jdata", "--path", str(ROOT / "data" / "sample"), "--name", "sample"),
+}
+
+
+def check_disk(settings: Settings) -> None:
+    """Raises CommandError when a folder that is written to has less than 1 GB left."""
+    for folder in (settings.state_dir, settings.prepared_dir, settings.artifacts_dir):
+        folder.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(folder).free
+        if free < _NEEDED_BYTES:
+            raise CommandError(f"only {free / 1e9:.1f} GB free at {folder}: make room, 1 GB is needed")
+
+
+def prepared_dir(settings: Settings) -> Path:
+    """The folder of the prepared dataset."""
+    return settings.prepared_dir / settings.dataset
+
+
+def is_prepared(settings: Settings) -> bool:
+    """Whether the prepared dataset is complete, and newer than our own raw files and adapters."""
+    folder = prepared_dir(settings)
+    if not all((folder / name).is_file() for name in _FILES):
+        return False
+    if settings.dataset not in _SOURCES:
+        return True
+    made = (folder / "report.json").stat().st_mtime
+    code = [*(ROOT / "data").glob("*.py"), *(ROOT / "data" / "sources").glob("*.py")]
+    raw = (ROOT / "data" / "sample").glob("*") if settings.dataset == "sample" else ()
+    return all(path.stat().st_mtime <= made for path in (*code, *raw))
+
+
+def prepare(settings: Settings) -> None:
+    """Prepare the dataset. Raises CommandError for a name that is neither known nor already prepared."""
+    source = _SOURCES.get(settings.dataset)
+    if source is None:
+        known = ", ".join(sorted(_SOURCES))
+        raise CommandError(
+            f"ECRS_DATASET={settings.dataset}: not in {settings.prepared_dir}, and not one of {known}: "
+            "correct the name, or prepare it with python -m data.prepare (data/README.md)"
+        )
+    run("preparing the data", settings, "data.prepare", *source, "--out", str(settings.prepared_dir))
+    report = prepared_dir(settings) / "report.json"
+    if report.is_file():
+        report.touch()  # prepared data that was found unchanged is current from now on
+
+
+def pick_release(settings: Settings) -> Path | None:
+    """The release of the dataset to serve: the current one if it is of this dataset, else the newest."""
+    named = current(settings.artifacts_dir)
+    names = [named] if named else []
+    names += list_releases(settings.artifacts_dir)
+    for name in names:
+        if name.rpartition("-")[0] == settings.dataset:
+            return settings.artifacts_dir / name
+    return None
+
+
+def train(settings: Settings) -> Path:
+    """Train a first release and return its folder."""
+    folders = ("--data", str(prepared_dir(settings)), "--out", str(settings.artifacts_dir))
+    run("training", settings, "models.train", *folders, "--config", settings.train_config)
+    release = pick_release(settings)
+    if release is None:
+        raise CommandError(f"training left no release in {settings.artifacts_dir}: see its messages above")
+    return release
+
+
+def load(settings: Settings, release: Path) -> None:
+    """Load users, items, histories and lists into Redis and the vectors into Milvus, then make it current."""
+    load_vectors(settings, release)
+    load_redis(settings, release)
+    note_loaded(settings, release)
+
+
+def load_vectors(settings: Settings, release: Path) -> None:
+    """Load the item vectors into Milvus; done quickly where they are there."""
+    run("loading Milvus", settings, "scripts.to_milvus", "--release", str(release))
+
+
+def load_redis(settings: Settings, release: Path) -> None:
+    """Load users, items, histories and lists into Redis; readers see the old ones until it is complete."""
+    data = str(prepared_dir(settings))
+    run("loading Redis", settings, "scripts.to_redis", "--data", data, "--release", str(release))
+
+
+def is_loaded(settings: Settings, release: Path) -> bool:
+    """Whether the stores hold this release and this data, as far as Redis remembers."""
+    with connect(settings) as client:
+        found = client.hgetall(LOADED_KEY)
+    expected = {name.encode(): value.encode() for name, value in _loaded(settings, release).items()}
+    return bool(found == expected)
+
+
+def note_loaded(settings: Settings, release: Path) -> None:
+    """Write down that the stores hold this release."""
+    with connect(settings) as client:
+        client.hset(LOADED_KEY, mapping=dict(_loaded(settings, release)))
+
+
+def set_pointer(settings: Settings, release: str) -> None:
+    """Let Redis name `release` as the current one: the services follow within a second or two."""
+    with connect(settings) as client:
+        client.set(RELEASE_KEY, release)
+
+
+def pointer(settings: Settings) -> str:
+    """The release that Redis names, or nothing."""
+    with connect(settings) as client:
+        value = client.get(RELEASE_KEY)
+    return value.decode() if isinstance(value, bytes) else ""
+
+
+def connect(settings: Settings) -> redis.Redis:
+    """A client of Redis; a context manager that closes it."""
+    url = settings.redis()
+    return redis.Redis.from_url(url, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S)
+
+
+def run(what: str, settings: Settings, module: str, *arguments: str) -> None:
+    """Run one of our programs on this terminal. Raises CommandError when it fails; its message is above."""
+    command = [sys.executable, "-m", module, *arguments]
+    try:
+        status = subprocess.run(command, cwd=ROOT, env=environment(settings), check=False).returncode
+    except OSError as error:
+        full = error.errno == errno.ENOSPC
+        raise CommandError(f"{what}: {'the disk is full: make room' if full else error}") from error
+    if status != 0:
+        raise CommandError(f"{what} failed (exit status {status}): its message is above")
+
+
+def _loaded(settings: Settings, release: Path) -> dict[str, str]:
+    report = prepared_dir(settings) / "report.json"
+    try:
+        data = json.loads(report.read_text("utf-8"))["fingerprint"]
+    except (OSError, ValueError, KeyError) as error:
+        raise CommandError(f"{report}: not readable: prepare the data again with --force") from error
+    return {"release": release.name, "data": str(data), "milvus": settings.milvus()}
