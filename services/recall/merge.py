@@ -1,8 +1,8 @@
 """Merging channels by quota: each channel's items take their turn as often as its quota says.
 
-The item at position p of a channel with quota q is due at (p + 1/2) / q; items are taken in
-the order in which they are due, each once. So a channel with twice the quota places twice as many items, in every prefix of the
-list, and a channel that runs out leaves its turns to the others.
+The item at position p of a channel with quota q is due at (p + 1/2) / q; items are taken in the order in
+which they are due, each once. So a channel with twice the quota places twice as many items in every prefix of
+the list, and a channel that runs out leaves its turns to the others.
 """
 
 from __future__ import annotations

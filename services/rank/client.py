@@ -1,0 +1,38 @@
+"""`RankPort` over gRPC."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from ecrs.rank.v1 import rank_service_pb2 as pb
+from ecrs.rank.v1 import rank_service_pb2_grpc as pb_grpc
+
+from models.features import UserContext
+from services.common import convert
+from services.common.ports import RankResult
+from services.common.rpc import Target
+
+
+class RankClient:
+    """Implements `RankPort` by asking the rank service.
+
+    Args:
+        target: open.
+    """
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._stub = pb_grpc.RankServiceStub(target.channel)
+
+    def rank_items(
+        self, context: UserContext, item_ids: Sequence[str], timeout_s: float, release: str = ""
+    ) -> RankResult:
+        """See `RankPort`."""
+        request = pb.RankItemsRequest(
+            context=convert.context_to_proto(context), item_ids=item_ids, release=release
+        )
+        response = self._target.call(self._stub.RankItems, request, timeout_s)
+        return RankResult(
+            np.array(response.scores, np.float32), response.model_version, tuple(response.missing_ids)
+        )

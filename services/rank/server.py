@@ -1,0 +1,40 @@
+"""`ecrs.rank.v1.RankService` over a `RankPort`."""
+
+from __future__ import annotations
+
+import grpc
+from ecrs.rank.v1 import rank_service_pb2 as pb
+from ecrs.rank.v1 import rank_service_pb2_grpc as pb_grpc
+
+from services.common import convert
+from services.common.ports import RankPort
+from services.common.rpc import Servicer, remaining_s
+
+
+class RankServicer(pb_grpc.RankServiceServicer):
+    """Messages to calls of the port and back."""
+
+    def __init__(self, port: RankPort) -> None:
+        self._port = port
+
+    def RankItems(  # noqa: N802
+        self, request: pb.RankItemsRequest, context: grpc.ServicerContext
+    ) -> pb.RankItemsResponse:
+        """See the proto."""
+        result = self._port.rank_items(
+            convert.context_from_proto(request.context).context,
+            list(request.item_ids),
+            remaining_s(),
+            request.release,
+        )
+        return pb.RankItemsResponse(
+            scores=result.scores.tolist(), model_version=result.release, missing_ids=result.missing_ids
+        )
+
+
+def servicer(port: RankPort) -> Servicer:
+    """The service, to be added to a server."""
+    return Servicer(
+        "ecrs.rank.v1.RankService",
+        lambda server: pb_grpc.add_RankServiceServicer_to_server(RankServicer(port), server),
+    )
