@@ -84,7 +84,7 @@ class Switch:
             )
 
     def _put_back(self, before: str) -> None:
-        """The lists and the model server as they were. What fails here is told; it does not hide the cause."""
+        """The lists and the model server as they were. What fails here is told; that hides no cause."""
         if not before:
             return
         folder = self._settings.artifacts_dir / before
