@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from pymilvus import DataType, MilvusClient
-from pymilvus.exceptions import MilvusException
 
-from services.recall.index.collection import Description, count_rows, reason
+from services.recall.index.collection import MILVUS_ERRORS, Description, count_rows, reason
 from services.recall.index.port import IndexMismatch, IndexUnavailable
 
 BATCH = 2_000
@@ -65,7 +64,7 @@ def build_collection(
             # What was there before was not the first rows: write all of it again, by key, nothing is doubled.
             written += _write(client, name, ids, vectors, 0, progress)
             found = count_rows(client, name, _INSERT_TIMEOUT_S)
-    except MilvusException as error:
+    except MILVUS_ERRORS as error:
         raise IndexUnavailable(f"collection {name}: {reason(error)}") from error
     if found != description.rows:
         raise IndexUnavailable(
@@ -77,7 +76,8 @@ def build_collection(
 def _check(ids: Sequence[str], vectors: npt.NDArray[np.float32], description: Description) -> None:
     if vectors.shape != (len(ids), description.dim) or len(ids) != description.rows:
         raise ValueError(
-            f"{len(ids)} ids and vectors {list(vectors.shape)}, described as [{description.rows}, {description.dim}]"
+            f"{len(ids)} ids and vectors {list(vectors.shape)}, "
+            f"described as [{description.rows}, {description.dim}]"
         )
     if len(set(ids)) != len(ids):
         raise ValueError("item ids are not unique")

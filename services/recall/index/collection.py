@@ -13,10 +13,14 @@ import logging
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import grpc
 from pymilvus import MilvusClient
 from pymilvus.exceptions import MilvusException
 
 from services.recall.index.port import IndexMismatch, IndexUnavailable
+
+MILVUS_ERRORS = (MilvusException, grpc.RpcError)
+"""What a failing call raises: pymilvus lets some of gRPC's own errors through, deadlines among them."""
 
 METRIC = "IP"
 FLAT_UP_TO = 10_000
@@ -90,26 +94,30 @@ def connect(uri: str, token: str, timeout_s: float) -> MilvusClient:
     logging.getLogger("pymilvus").setLevel(logging.CRITICAL + 1)
     try:
         return MilvusClient(uri, token=token, timeout=timeout_s, dedicated=True)
-    except (MilvusException, ValueError) as error:
+    except (*MILVUS_ERRORS, ValueError) as error:  # ValueError: a malformed address
         raise IndexUnavailable(f"Milvus at {uri}: {reason(error)}") from error
 
 
 def reason(error: Exception) -> str:
-    """One line of a pymilvus error."""
-    text = error.message if isinstance(error, MilvusException) else str(error)
+    """One line of an error of `MILVUS_ERRORS`."""
+    text = error.message if isinstance(error, MilvusException) else error
+    if isinstance(error, grpc.Call):
+        text = f"{error.code().name}: {error.details()}"
     return (str(text).strip() or type(error).__name__).splitlines()[0][:300]
 
 
 def is_lite(client: MilvusClient) -> bool:
-    """Whether this is Milvus Lite, which alone cannot tell its version and knows no graph index."""
+    """Whether this is Milvus Lite, which alone cannot tell its version and knows no graph index.
+
+    Raises:
+        IndexUnavailable: nobody answers.
+    """
     try:
         client.get_server_version(timeout=5.0)
-    except MilvusException:
-        return True
-    except Exception as error:  # pymilvus lets some gRPC errors through as they are
-        if "UNIMPLEMENTED" in str(error):
+    except MILVUS_ERRORS as error:
+        if "UNIMPLEMENTED" in reason(error):
             return True
-        raise
+        raise IndexUnavailable(f"Milvus does not tell its version: {reason(error)}") from error
     return False
 
 
@@ -121,14 +129,14 @@ def index_for(rows: int, *, lite: bool) -> dict[str, Any]:
 
 
 def search_params(index: str, rows: int, top_k: int) -> dict[str, Any]:
-    """Search parameters of an index: HNSW looks at `ef` candidates, which must not be fewer than asked for."""
+    """Search parameters of an index: HNSW looks at `ef` candidates, never fewer than asked for."""
     if index != "HNSW":
         return {"metric_type": METRIC, "params": {}}
     return {"metric_type": METRIC, "params": {"ef": max(512 if rows >= _VERY_LARGE else 256, top_k)}}
 
 
 def count_rows(client: MilvusClient, name: str, timeout_s: float) -> int:
-    """Rows in the collection, acknowledged ones included. Raises pymilvus's errors."""
+    """Rows in the collection, acknowledged ones included. Raises `MILVUS_ERRORS`."""
     answer = client.query(
         name, filter="", output_fields=["count(*)"], consistency_level="Strong", timeout=timeout_s
     )

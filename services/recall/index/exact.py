@@ -28,9 +28,7 @@ class ExactIndex:
         return True
 
     def search(self, vector: Vector, top_k: int, timeout_s: float) -> tuple[Rows, Scores]:
-        """See `VectorIndex.search`; ties go to the lower row. `timeout_s` is not needed: nothing is waited
-        for.
-        """
+        """See `VectorIndex.search`; ties go to the lower row. nothing is waited for."""
         if vector.shape != self._vectors.shape[1:]:
             raise ValueError(f"vector of shape {vector.shape}, the index holds {self._vectors.shape}")
         scores = np.asarray(self._vectors @ vector)  # [N]

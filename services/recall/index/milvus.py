@@ -7,9 +7,9 @@ import time
 
 import numpy as np
 from pymilvus import MilvusClient
-from pymilvus.exceptions import MilvusException
 
 from services.recall.index.collection import (
+    MILVUS_ERRORS,
     Description,
     collection_name,
     connect,
@@ -61,10 +61,9 @@ class MilvusIndex:
     def ready(self) -> bool:
         """See `VectorIndex.ready`."""
         try:
-            self._prepare(_READY_TIMEOUT_S)
-            assert self._client is not None
-            return bool(self._client.has_collection(self._name, timeout=_READY_TIMEOUT_S))
-        except (IndexUnavailable, MilvusException):
+            client, _ = self._prepare(_READY_TIMEOUT_S)
+            return bool(client.has_collection(self._name, timeout=_READY_TIMEOUT_S))
+        except (IndexUnavailable, *MILVUS_ERRORS):
             return False
 
     def search(self, vector: Vector, top_k: int, timeout_s: float) -> tuple[Rows, Scores]:
@@ -88,7 +87,7 @@ class MilvusIndex:
                 output_fields=["row"],
                 timeout=left,
             )
-        except MilvusException as error:
+        except MILVUS_ERRORS as error:
             self._checked = None
             raise IndexUnavailable(f"Milvus at {self._uri}: {reason(error)}") from error
         rows = np.fromiter((hit["entity"]["row"] for hit in hits), np.int64, len(hits))
@@ -126,7 +125,7 @@ class MilvusIndex:
             rows = count_rows(client, self._name, timeout_s)
         except IndexMismatch as error:
             raise IndexMismatch(f"{where}: {error}") from error
-        except MilvusException as error:
+        except MILVUS_ERRORS as error:
             raise IndexUnavailable(f"{where}: {reason(error)}") from error
         if rows != held.rows:
             raise IndexMismatch(f"{where} holds {rows} of {held.rows} rows: run scripts/to_milvus.py again")
