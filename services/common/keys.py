@@ -1,0 +1,71 @@
+"""Names of the keys in Redis, section 4 of docs/architecture.md, in one place."""
+
+from __future__ import annotations
+
+GENERATION = "ecrs:generation"
+"""Hash: `users`, `items`, `histories`, `channels` → the generation number that readers use."""
+
+RELEASE = "ecrs:release"
+"""Name of the current release."""
+
+DATASET = "ecrs:dataset"
+"""dataset.toml as JSON, of the users and items that are loaded."""
+
+UNAVAILABLE = "ecrs:unavailable"
+"""Set of the ids of items that cannot be bought: the one truth about availability."""
+
+LIVE_USERS, LIVE_ITEMS = "ecrs:live:u", "ecrs:live:i"
+"""Sorted sets (score 0) of ids written through the services: listed, and kept by the next load."""
+
+PARTS = ("users", "items", "histories", "channels")
+"""What is loaded in generations of its own."""
+
+
+def original_user(user_id: str) -> str:
+    """The 2022 system's key of a user: JSON object."""
+    return f"{user_id}##user_info"
+
+
+def original_item(item_id: str) -> str:
+    """The 2022 system's key of an item: JSON object."""
+    return f"{item_id}##product_info"
+
+
+def user(generation: str, user_id: str) -> str:
+    """A loaded user: JSON object."""
+    return f"ecrs:{generation}:u:{user_id}"
+
+
+def user_ids(generation: str) -> str:
+    """Sorted set (score 0) of the loaded users' ids."""
+    return f"ecrs:{generation}:uids"
+
+
+def item(generation: str, item_id: str) -> str:
+    """A loaded item: JSON object."""
+    return f"ecrs:{generation}:i:{item_id}"
+
+
+def item_ids(generation: str) -> str:
+    """Sorted set (score 0) of the loaded items' ids."""
+    return f"ecrs:{generation}:ids"
+
+
+def history(generation: str, user_id: str) -> str:
+    """A user's loaded history, packed (`services.user.codec`)."""
+    return f"ecrs:{generation}:h:{user_id}"
+
+
+def channel(generation: str, name: str) -> str:
+    """A loaded channel list: JSON [[item_id, score], …], best first."""
+    return f"ecrs:{generation}:c:{name}"
+
+
+def live_events(user_id: str) -> str:
+    """List of a user's live events, newest first, each packed (`services.user.codec`)."""
+    return f"ecrs:e:{user_id}"
+
+
+def live_event_ids(user_id: str) -> str:
+    """Sorted set of the event ids among the live events, scored by arrival."""
+    return f"ecrs:d:{user_id}"

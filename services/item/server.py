@@ -1,0 +1,58 @@
+"""gRPC servicer of `ecrs.item.v1.ItemService`: reads the message, asks the port, writes the message."""
+
+from __future__ import annotations
+
+import grpc
+from ecrs.item.v1 import item_service_pb2 as pb
+from ecrs.item.v1 import item_service_pb2_grpc as stubs
+
+from services.common.convert import optional_int
+from services.common.ports import ItemPort
+from services.common.rpc import Servicer, remaining_s
+from services.common.validate import DEFAULT_PAGE, check_count
+from services.item.messages import item_from_proto, item_to_proto
+
+NAME = "ecrs.item.v1.ItemService"
+
+
+class ItemServicer(stubs.ItemServiceServicer):
+    """Serves an ItemPort."""
+
+    def __init__(self, items: ItemPort) -> None:
+        self._items = items
+
+    def GetItem(  # noqa: N802 - the contract's name
+        self, request: pb.GetItemRequest, context: grpc.ServicerContext
+    ) -> pb.GetItemResponse:
+        return pb.GetItemResponse(item=item_to_proto(self._items.get_item(request.item_id, remaining_s())))
+
+    def BatchGetItems(  # noqa: N802
+        self, request: pb.BatchGetItemsRequest, context: grpc.ServicerContext
+    ) -> pb.BatchGetItemsResponse:
+        items, missing = self._items.batch_get_items(request.item_ids, remaining_s())
+        return pb.BatchGetItemsResponse(items=map(item_to_proto, items), missing_ids=missing)
+
+    def UpsertItems(  # noqa: N802
+        self, request: pb.UpsertItemsRequest, context: grpc.ServicerContext
+    ) -> pb.UpsertItemsResponse:
+        check_count("items", request.items)
+        items = [item_from_proto(item, f"items[{at}]") for at, item in enumerate(request.items)]
+        return pb.UpsertItemsResponse(upserted_count=self._items.upsert_items(items, remaining_s()))
+
+    def SetAvailability(  # noqa: N802
+        self, request: pb.SetAvailabilityRequest, context: grpc.ServicerContext
+    ) -> pb.SetAvailabilityResponse:
+        count, missing = self._items.set_availability(request.item_ids, request.available, remaining_s())
+        return pb.SetAvailabilityResponse(updated_count=count, missing_ids=missing)
+
+    def ListItems(  # noqa: N802
+        self, request: pb.ListItemsRequest, context: grpc.ServicerContext
+    ) -> pb.ListItemsResponse:
+        size = optional_int(request, "page_size", DEFAULT_PAGE)
+        items, token = self._items.list_items(size, request.page_token, remaining_s())
+        return pb.ListItemsResponse(items=map(item_to_proto, items), next_page_token=token)
+
+
+def servicer(items: ItemPort) -> Servicer:
+    """The service, for `App`."""
+    return Servicer(NAME, lambda server: stubs.add_ItemServiceServicer_to_server(ItemServicer(items), server))

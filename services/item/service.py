@@ -1,0 +1,123 @@
+"""The item service's logic: the catalogue and what of it can be bought."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from services.common.errors import InvalidArgument, NotFound
+from services.common.ports import Item
+from services.common.validate import (
+    check_attributes,
+    check_count,
+    check_id,
+    check_ids,
+    check_number,
+    check_page_size,
+    check_range,
+    check_text,
+    decode_page_token,
+    encode_page_token,
+)
+
+MAX_LEVELS = 8
+_LAST_MS = 253_402_300_799_999  # the end of the year 9999
+RESERVED = frozenset(
+    [
+        "item_id",
+        "sku_id",
+        "title",
+        "category_path",
+        "brand",
+        "shop",
+        "shopid",
+        "cate",
+        "price",
+        "available",
+        "listed_at",
+    ]
+)
+"""Names that an attribute cannot have: the stored JSON uses them."""
+
+
+class ItemStore(Protocol):
+    """Where items are kept. All raise Unavailable when the store does not answer."""
+
+    def items(self, item_ids: Sequence[str]) -> list[Item | None]: ...
+
+    def write(self, items: Sequence[Item]) -> None: ...
+
+    def set_available(self, item_ids: Sequence[str], available: bool) -> list[bool]: ...
+
+    def ids_after(self, item_id: str, count: int) -> list[str]: ...
+
+
+class ItemService:
+    """Implements `services.common.ports.ItemPort` over a store.
+
+    `timeout_s` is the port's; the store's own time limit (a quarter of a second) is what bounds a call here.
+    """
+
+    def __init__(self, store: ItemStore) -> None:
+        self._store = store
+
+    def get_item(self, item_id: str, timeout_s: float) -> Item:
+        """One item. Raises NotFound."""
+        check_id("item_id", item_id)
+        (item,) = self._store.items([item_id])
+        if item is None:
+            raise NotFound(f"there is no item {item_id!r}")
+        return item
+
+    def batch_get_items(self, item_ids: Sequence[str], timeout_s: float) -> tuple[list[Item], list[str]]:
+        """Items in the order asked for, and the ids that are not stored."""
+        return self._split(check_ids("item_ids", item_ids))
+
+    def upsert_items(self, items: Sequence[Item], timeout_s: float) -> int:
+        """Create or replace items; all are checked before the first is written."""
+        check_count("items", items)
+        for at, item in enumerate(items):
+            _check(f"items[{at}]", item)
+        distinct = {item.item_id: item for item in items}  # of one id twice, the last counts
+        self._store.write(list(distinct.values()))
+        return len(distinct)
+
+    def set_availability(
+        self, item_ids: Sequence[str], available: bool, timeout_s: float
+    ) -> tuple[int, list[str]]:
+        """Mark items as available or not; how many are now so, and the ids that are not stored."""
+        ids = check_ids("item_ids", item_ids)
+        stored = self._store.set_available(ids, available)
+        return sum(stored), [item_id for item_id, is_stored in zip(ids, stored, strict=True) if not is_stored]
+
+    def list_items(self, page_size: int, page_token: str, timeout_s: float) -> tuple[list[Item], str]:
+        """A page of the catalogue in the order of the ids, and the next page's token."""
+        check_page_size(page_size)
+        ids = self._store.ids_after(decode_page_token("items", page_token), page_size + 1)
+        page = ids[:page_size]
+        found, _ = self._split(page) if page else ([], [])
+        return found, encode_page_token("items", page[-1]) if len(ids) > page_size else ""
+
+    def _split(self, ids: Sequence[str]) -> tuple[list[Item], list[str]]:
+        found = self._store.items(ids)
+        missing = [item_id for item_id, item in zip(ids, found, strict=True) if item is None]
+        return [item for item in found if item is not None], missing
+
+
+def _check(path: str, item: Item) -> None:
+    check_id(f"{path}.item_id", item.item_id)
+    check_text(f"{path}.title", item.title)
+    check_text(f"{path}.brand", item.brand)
+    check_text(f"{path}.shop", item.shop)
+    if len(item.category_path) > MAX_LEVELS:
+        raise InvalidArgument(
+            f"{path}.category_path", f"has {len(item.category_path)} levels, allowed are at most {MAX_LEVELS}"
+        )
+    for level in item.category_path:
+        check_text(f"{path}.category_path", level)
+    if item.price is not None:
+        check_number(f"{path}.price", item.price, 0.0)
+    check_range(f"{path}.listed_at_ms", item.listed_at_ms, 0, _LAST_MS)
+    check_attributes(f"{path}.attributes", item.attributes)
+    if taken := RESERVED.intersection(item.attributes):
+        raise InvalidArgument(f"{path}.attributes.{min(taken)}", "is a field of its own, not an attribute")

@@ -1,0 +1,104 @@
+"""Items in Redis: the catalogue, and the set of what cannot be bought."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from services.common import keys
+from services.common.generations import GenerationReader, Pipeline
+from services.common.ports import Item
+from services.common.redis import Redis, ping
+from services.item.codec import item_from_json, item_to_json
+
+log = structlog.get_logger()
+
+
+class RedisItemStore:
+    """Implements `services.item.service.ItemStore`; keys of `services.common.keys`. Raises Unavailable."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._reader = GenerationReader(redis)
+
+    def check(self) -> None:
+        """Raises Unavailable if Redis does not answer."""
+        ping(self._redis)
+
+    def close(self) -> None:
+        """End the connections."""
+        self._redis.close()
+
+    def items(self, item_ids: Sequence[str]) -> list[Item | None]:
+        """The item of each id, None where there is none; one round trip, one generation."""
+
+        def ask(pipeline: Pipeline, generation: Callable[[str], str]) -> None:
+            g = generation("items")
+            pipeline.mget(
+                [keys.item(g, item_id) for item_id in item_ids]
+                + [keys.original_item(item_id) for item_id in item_ids]
+            )
+            pipeline.smismember(keys.UNAVAILABLE, list(item_ids))
+
+        found, unavailable = self._reader.read(ask)
+        n = len(item_ids)
+        return [
+            _item(found[at] or found[n + at], item_id, available=not unavailable[at])
+            for at, item_id in enumerate(item_ids)
+        ]
+
+    def write(self, items: Sequence[Item]) -> None:
+        """Create or replace items, all or none; under the original's keys too."""
+        values = {item.item_id: item_to_json(item) for item in items}
+        available = [item.item_id for item in items if item.available]
+        unavailable = [item.item_id for item in items if not item.available]
+
+        def ask(pipeline: Pipeline, generation: Callable[[str], str]) -> None:
+            g = generation("items")
+            pipeline.mset({keys.item(g, item_id): value for item_id, value in values.items()})
+            pipeline.mset({keys.original_item(item_id): value for item_id, value in values.items()})
+            pipeline.zadd(keys.LIVE_ITEMS, dict.fromkeys(values, 0))
+            if available:
+                pipeline.srem(keys.UNAVAILABLE, *available)
+            if unavailable:
+                pipeline.sadd(keys.UNAVAILABLE, *unavailable)
+
+        self._reader.write(ask)
+
+    def set_available(self, item_ids: Sequence[str], available: bool) -> list[bool]:
+        """Mark the stored ones among `item_ids`; which are stored."""
+
+        def ask(pipeline: Pipeline, generation: Callable[[str], str]) -> None:
+            g = generation("items")
+            for item_id in item_ids:
+                pipeline.exists(keys.item(g, item_id), keys.original_item(item_id))
+
+        stored = [count > 0 for count in self._reader.read(ask)]
+        marked = [item_id for item_id, is_stored in zip(item_ids, stored, strict=True) if is_stored]
+        if marked:
+            change = "srem" if available else "sadd"
+            self._reader.write(lambda pipeline, _: getattr(pipeline, change)(keys.UNAVAILABLE, *marked))
+        return stored
+
+    def ids_after(self, item_id: str, count: int) -> list[str]:
+        """The next `count` item ids in byte order after `item_id` ("" for the first)."""
+        start = f"({item_id}" if item_id else "-"
+
+        def ask(pipeline: Pipeline, generation: Callable[[str], str]) -> None:
+            for key in (keys.item_ids(generation("items")), keys.LIVE_ITEMS):
+                pipeline.zrangebylex(key, start, "+", 0, count)
+
+        loaded, live = self._reader.read(ask)
+        return [raw.decode() for raw in sorted({*loaded, *live})[:count]]
+
+
+def _item(raw: bytes | None, item_id: str, *, available: bool) -> Item | None:
+    if raw is None:
+        return None
+    try:
+        return item_from_json(item_id, raw, available=available)
+    except (ValueError, TypeError) as error:
+        # Others may write the original's keys: one bad row must not fail the ninety-nine beside it.
+        log.warning("unreadable_item", item_id=item_id, error=str(error))
+        return None

@@ -1,0 +1,70 @@
+"""Packed events: columns, so that a thousand decode in well under a millisecond.
+
+    u8 version = 1 · u32 count n · n × i64 time in ms · n × u8 type · n × f64 value · text
+
+All little-endian. The text is UTF-8 lines: n item ids; live events add n attribution tokens and n event ids.
+Ids hold no control characters, so a newline never occurs inside one.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from models.features import EVENT_TYPES
+
+_VERSION = 1
+_HEAD = struct.Struct("<BI")
+_CODES = {name: code for code, name in enumerate(EVENT_TYPES)}
+
+
+class StoredEvent(NamedTuple):
+    """An event of a user whose id is in the key."""
+
+    item_id: str
+    type: str
+    at_ms: int
+    value: float = 1.0
+    attribution_token: str = ""
+    event_id: str = ""
+
+
+def pack(events: Sequence[StoredEvent]) -> bytes:
+    """Events as bytes, in the order given. An event type that is not known becomes "other"."""
+    n = len(events)
+    ids, types, at, values, tokens, event_ids = zip(*events, strict=True) if n else ((),) * 6
+    lines = [*ids, *tokens, *event_ids] if any(tokens) or any(event_ids) else ids
+    return b"".join(
+        (
+            _HEAD.pack(_VERSION, n),
+            struct.pack(f"<{n}q", *at),
+            bytes(_CODES.get(name, 0) for name in types),
+            struct.pack(f"<{n}d", *values),
+            "\n".join(lines).encode(),
+        )
+    )
+
+
+def unpack(blob: bytes) -> list[StoredEvent]:
+    """What `pack` packed; ValueError for anything else."""
+    try:
+        version, n = _HEAD.unpack_from(blob)
+        if version != _VERSION:
+            raise ValueError(f"packed events of version {version}, this program reads {_VERSION}")
+        if not n:
+            return []
+        at_end = _HEAD.size + 8 * n
+        types_end = at_end + n
+        text = types_end + 8 * n
+        at = struct.unpack_from(f"<{n}q", blob, _HEAD.size)
+        types = [EVENT_TYPES[code] for code in blob[at_end:types_end]]
+        values = struct.unpack_from(f"<{n}d", blob, types_end)
+        lines = blob[text:].decode().split("\n")
+    except (struct.error, UnicodeDecodeError, IndexError) as error:
+        raise ValueError(f"not packed events: {error}") from error
+    if len(lines) == n:
+        return list(map(StoredEvent, lines, types, at, values))
+    if len(lines) != 3 * n:
+        raise ValueError(f"not packed events: {len(lines)} texts for {n} events")
+    return list(map(StoredEvent, lines[:n], types, at, values, lines[n : 2 * n], lines[2 * n :]))

@@ -1,0 +1,252 @@
+"""The user service's logic: checks, and the merge of what was loaded with what just happened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from models.features import Event, UserContext, canonical
+from services.common.errors import InvalidArgument, NotFound
+from services.common.ports import EVENT_TYPES, AttributeValue, KnownContext, UserEvent, UserProfile
+from services.common.validate import (
+    check_attributes,
+    check_count,
+    check_id,
+    check_ids,
+    check_number,
+    check_page_size,
+    check_range,
+    check_text,
+    decode_page_token,
+    encode_page_token,
+)
+from services.common.values import now_ms, profile_features
+from services.user.codec import StoredEvent
+
+Row = Mapping[str, str | list[str]]
+"""A stored profile: features by name, without the id."""
+
+MAX_EVENTS = 1000
+MAX_TOKEN_BYTES = 256
+MAX_EVENT_ID_BYTES = 128
+_DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class UserSchema:
+    """The user features of the loaded dataset."""
+
+    names: frozenset[str]
+    numbers: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """What is stored of a user; events newest first, the live ones by arrival."""
+
+    row: Row | None = None
+    history: list[StoredEvent] = field(default_factory=list)
+    live: list[StoredEvent] = field(default_factory=list)
+
+
+class UserStore(Protocol):
+    """Where users are kept. All raise Unavailable when the store does not answer."""
+
+    def schema(self) -> UserSchema | None: ...
+
+    def rows(self, user_ids: Sequence[str]) -> list[Row | None]: ...
+
+    def activity(self, user_id: str) -> Activity: ...
+
+    def write(self, rows: Mapping[str, Row]) -> None: ...
+
+    def ids_after(self, user_id: str, count: int) -> list[str]: ...
+
+    def append(self, events: Mapping[str, Sequence[StoredEvent]]) -> int: ...
+
+    def delete(self, user_id: str) -> bool: ...
+
+
+class UserService:
+    """Implements `services.common.ports.UserPort` over a store.
+
+    `timeout_s` is the port's; the store's own time limit (a quarter of a second) is what bounds a call here.
+    """
+
+    def __init__(self, store: UserStore) -> None:
+        self._store = store
+
+    def get_user(self, user_id: str, timeout_s: float) -> UserProfile:
+        """The profile of one user. Raises NotFound."""
+        check_id("user_id", user_id)
+        (row,) = self._store.rows([user_id])
+        if row is None:
+            raise NotFound(f"there is no user {user_id!r}")
+        return self._profile(user_id, row)
+
+    def batch_get_users(
+        self, user_ids: Sequence[str], timeout_s: float
+    ) -> tuple[list[UserProfile], list[str]]:
+        """Profiles in the order asked for, and the ids that are not stored."""
+        ids = check_ids("user_ids", user_ids)
+        return self._split(ids)
+
+    def list_users(self, page_size: int, page_token: str, timeout_s: float) -> tuple[list[UserProfile], str]:
+        """A page of users in the order of their ids, and the next page's token."""
+        check_page_size(page_size)
+        ids = self._store.ids_after(decode_page_token("users", page_token), page_size + 1)
+        page = ids[:page_size]
+        found, _ = self._split(page) if page else ([], [])
+        return found, encode_page_token("users", page[-1]) if len(ids) > page_size else ""
+
+    def upsert_users(self, users: Sequence[UserProfile], timeout_s: float) -> int:
+        """Create or replace profiles; all are checked before the first is written."""
+        check_count("users", users)
+        schema = self._store.schema()
+        allowed = None if schema is None else schema.names
+        rows: dict[str, Row] = {}
+        for at, user in enumerate(users):
+            check_id(f"users[{at}].user_id", user.user_id)
+            check_attributes(f"users[{at}].attributes", user.attributes, allowed)
+            if "user_id" in user.attributes:
+                raise InvalidArgument(f"users[{at}].attributes.user_id", "is not an attribute")
+            rows[user.user_id] = profile_features(user.attributes)
+        self._store.write(rows)
+        return len(rows)
+
+    def get_user_context(self, user_id: str, max_events: int, timeout_s: float) -> KnownContext:
+        """Profile and newest events of a user; known=False and empty for one that is not stored."""
+        check_id("user_id", user_id)
+        check_range("max_events", max_events, 1, MAX_EVENTS)
+        activity = self._store.activity(user_id)
+        events = [Event(*event[:3]) for event in merge(activity.history, activity.live)[:max_events]]
+        profile = {
+            name: value if isinstance(value, str) else list(value)
+            for name, value in (activity.row or {}).items()
+        }
+        context = UserContext.at_request(user_id, profile, events, now_ms())
+        return KnownContext(context, known=activity.row is not None or bool(events))
+
+    def record_user_events(self, events: Sequence[UserEvent], timeout_s: float) -> int:
+        """Store events; all are checked before the first is stored. How many were new."""
+        check_count("events", events)
+        now = now_ms()
+        by_user: dict[str, list[StoredEvent]] = {}
+        for at, event in enumerate(events):
+            by_user.setdefault(event.user_id, []).append(_checked(f"events[{at}]", event, now))
+        return self._store.append(by_user)
+
+    def list_user_events(
+        self, user_id: str, page_size: int, page_token: str, timeout_s: float
+    ) -> tuple[list[UserEvent], str]:
+        """A page of a user's events, newest first, and the next page's token.
+
+        The token is a place in time: events that come in between pages do not shift what follows.
+        """
+        check_id("user_id", user_id)
+        check_page_size(page_size)
+        until, shown = _event_position(decode_page_token("events", page_token))
+        activity = self._store.activity(user_id)
+        events = merge(activity.history, activity.live)[:MAX_EVENTS]
+        if until is not None:
+            newer = sum(event.at_ms > until for event in events)
+            events = events[newer:][shown:] if shown else events[newer:]
+        page = events[:page_size]
+        token = ""
+        if len(events) > page_size:
+            last = page[-1].at_ms
+            same = sum(event.at_ms == last for event in page) + (shown if last == until else 0)
+            token = encode_page_token("events", f"{last},{same}")
+        return [_user_event(user_id, event) for event in page], token
+
+    def delete_user(self, user_id: str, timeout_s: float) -> bool:
+        """Forget a user: profile, history and events. Whether anything was stored."""
+        check_id("user_id", user_id)
+        return self._store.delete(user_id)
+
+    def _split(self, ids: Sequence[str]) -> tuple[list[UserProfile], list[str]]:
+        found: list[UserProfile] = []
+        missing: list[str] = []
+        for user_id, row in zip(ids, self._store.rows(ids), strict=True):
+            if row is None:
+                missing.append(user_id)
+            else:
+                found.append(self._profile(user_id, row))
+        return found, missing
+
+    def _profile(self, user_id: str, row: Row) -> UserProfile:
+        schema = self._store.schema()
+        numbers = schema.numbers if schema is not None else frozenset()
+        return UserProfile(user_id, {name: _value(value, name in numbers) for name, value in row.items()})
+
+
+def merge(history: list[StoredEvent], live: list[StoredEvent]) -> list[StoredEvent]:
+    """Loaded and live events, newest first.
+
+    A live event that a later load brought along as history counts once; of the two the live one stays, which
+    knows its token.
+    """
+    if not live:
+        return history
+    live = sorted(live, key=lambda event: -event.at_ms)  # stable, and nearly sorted already
+    if not history or live[-1].at_ms > history[0].at_ms:
+        return live + history
+    seen = {event[:3] for event in live}
+    return sorted(
+        [*live, *(event for event in history if event[:3] not in seen)], key=lambda event: -event.at_ms
+    )
+
+
+def _checked(path: str, event: UserEvent, now: int) -> StoredEvent:
+    check_id(f"{path}.user_id", event.user_id)
+    check_id(f"{path}.item_id", event.item_id)
+    if event.type not in EVENT_TYPES:
+        raise InvalidArgument(f"{path}.type", f"must be one of {', '.join(EVENT_TYPES)}")
+    if not 0 <= event.at_ms <= now + _DAY_MS:
+        raise InvalidArgument(
+            f"{path}.at_ms", f"must be 0 (now) to a day from now in milliseconds, not {event.at_ms}"
+        )
+    check_number(f"{path}.value", event.value)
+    for name, text, most in (
+        ("attribution_token", event.attribution_token, MAX_TOKEN_BYTES),
+        ("event_id", event.event_id, MAX_EVENT_ID_BYTES),
+    ):
+        if text:
+            check_text(f"{path}.{name}", text, most)
+            check_id(f"{path}.{name}", text)
+    return StoredEvent(
+        event.item_id,
+        event.type,
+        event.at_ms or now,
+        event.value,
+        event.attribution_token,
+        event.event_id,
+    )
+
+
+def _user_event(user_id: str, event: StoredEvent) -> UserEvent:
+    return UserEvent(
+        user_id, event.item_id, event.type, event.at_ms, event.value, event.attribution_token, event.event_id
+    )
+
+
+def _event_position(position: str) -> tuple[int | None, int]:
+    """Time of the last event shown, and how many of that time were."""
+    if not position:
+        return None, 0
+    at, _, shown = position.partition(",")
+    if not (at.isdecimal() and shown.isdecimal()):
+        raise InvalidArgument("page_token", "is not a token of an earlier response of this call")
+    return int(at), int(shown)
+
+
+def _value(value: str | list[str], number: bool) -> AttributeValue:
+    if isinstance(value, list):
+        return tuple(value)
+    if number:
+        try:
+            return float(canonical(value))
+        except ValueError:  # loaded as text that is none: better shown than lost
+            return value
+    return value

@@ -1,0 +1,188 @@
+"""Users in Redis: profiles, loaded histories, live events."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import structlog
+
+from services.common import keys
+from services.common.generations import GenerationReader, Pipeline
+from services.common.redis import Redis, ping, redis_errors
+from services.user.codec import StoredEvent, pack, unpack
+from services.user.service import Activity, Row, UserSchema
+
+log = structlog.get_logger()
+
+LIVE_LIMIT = 1000
+_SCHEMA_TTL_S = 5.0
+
+# KEYS: live events, their ids. ARGV: the limit, then (event id, packed event) pairs, oldest first.
+# An id seen among the newest events is not stored again; the answer is how many were stored.
+_APPEND = """
+local stored = 0
+local limit = tonumber(ARGV[1])
+local newest = redis.call('ZREVRANGE', KEYS[2], 0, 0, 'WITHSCORES')
+local at = tonumber(newest[2] or '0')
+for i = 2, #ARGV, 2 do
+  local known = false
+  if ARGV[i] ~= '' then
+    at = at + 1
+    known = redis.call('ZADD', KEYS[2], 'NX', at, ARGV[i]) == 0
+  end
+  if not known then
+    redis.call('LPUSH', KEYS[1], ARGV[i + 1])
+    stored = stored + 1
+  end
+end
+redis.call('LTRIM', KEYS[1], 0, limit - 1)
+redis.call('ZREMRANGEBYRANK', KEYS[2], 0, -limit - 1)
+return stored
+"""
+
+
+class RedisUserStore:
+    """Implements `services.user.service.UserStore`; keys of `services.common.keys`. Raises Unavailable."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._reader = GenerationReader(redis)
+        self._schema: tuple[float, UserSchema | None] = (0.0, None)
+
+    def check(self) -> None:
+        """Raises Unavailable if Redis does not answer."""
+        ping(self._redis)
+
+    def close(self) -> None:
+        """End the connections."""
+        self._redis.close()
+
+    def schema(self) -> UserSchema | None:
+        """The loaded dataset's user features; None when no dataset is loaded. Cached for seconds."""
+        read_at, schema = self._schema
+        if not read_at or time.monotonic() - read_at > _SCHEMA_TTL_S:
+            with redis_errors():
+                raw = self._redis.get(keys.DATASET)
+            schema = _schema_of(json.loads(raw)) if isinstance(raw, bytes) else None
+            self._schema = (time.monotonic(), schema)
+        return schema
+
+    def rows(self, user_ids: Sequence[str]) -> list[Row | None]:
+        """The stored row of each id, None where there is none."""
+
+        def ask(pipeline: Pipeline, generation: Callable[[str], str]) -> None:
+            g = generation("users")
+            pipeline.mget(
+                [keys.user(g, user_id) for user_id in user_ids]
+                + [keys.original_user(user_id) for user_id in user_ids]
+            )
+
+        (found,) = self._reader.read(ask)
+        n = len(user_ids)
+        return [_row(found[at] or found[n + at], user_ids[at]) for at in range(n)]
+
+    def activity(self, user_id: str) -> Activity:
+        """Row, loaded history and live events of one user, in one round trip."""
+
+        def ask(pipeline: Pipeline, generation: Callable[[str], str]) -> None:
+            pipeline.mget(
+                keys.user(generation("users"), user_id),
+                keys.original_user(user_id),
+                keys.history(generation("histories"), user_id),
+            )
+            pipeline.lrange(keys.live_events(user_id), 0, LIVE_LIMIT - 1)
+
+        (row, original, history), live = self._reader.read(ask)
+        return Activity(
+            row=_row(row or original, user_id),
+            history=_unpack(history, user_id) if history else [],
+            live=[event for blob in live for event in _unpack(blob, user_id)],
+        )
+
+    def write(self, rows: Mapping[str, Row]) -> None:
+        """Create or replace rows, all or none; under the original's keys too."""
+        values = {
+            user_id: json.dumps({"user_id": user_id, **row}, ensure_ascii=False)
+            for user_id, row in rows.items()
+        }
+
+        def ask(pipeline: Pipeline, generation: Callable[[str], str]) -> None:
+            g = generation("users")
+            pipeline.mset({keys.user(g, user_id): value for user_id, value in values.items()})
+            pipeline.mset({keys.original_user(user_id): value for user_id, value in values.items()})
+            pipeline.zadd(keys.LIVE_USERS, dict.fromkeys(values, 0))
+
+        self._reader.write(ask)
+
+    def ids_after(self, user_id: str, count: int) -> list[str]:
+        """The next `count` user ids in byte order after `user_id` ("" for the first)."""
+        start = f"({user_id}" if user_id else "-"
+
+        def ask(pipeline: Pipeline, generation: Callable[[str], str]) -> None:
+            for key in (keys.user_ids(generation("users")), keys.LIVE_USERS):
+                pipeline.zrangebylex(key, start, "+", 0, count)
+
+        loaded, live = self._reader.read(ask)
+        return [raw.decode() for raw in sorted({*loaded, *live})[:count]]
+
+    def append(self, events: Mapping[str, Sequence[StoredEvent]]) -> int:
+        """Add live events by user, oldest first, all or none; how many were new."""
+        with redis_errors(), self._redis.pipeline(transaction=True) as pipeline:
+            for user_id, of_user in events.items():
+                arguments: list[str | bytes | int] = [LIVE_LIMIT]
+                for event in of_user:
+                    arguments += [event.event_id, pack([event])]
+                pipeline.eval(_APPEND, 2, keys.live_events(user_id), keys.live_event_ids(user_id), *arguments)
+            return sum(pipeline.execute())
+
+    def delete(self, user_id: str) -> bool:
+        """Forget a user; whether anything was stored."""
+
+        def ask(pipeline: Pipeline, generation: Callable[[str], str]) -> None:
+            g = generation("users")
+            pipeline.delete(
+                keys.user(g, user_id),
+                keys.original_user(user_id),
+                keys.history(generation("histories"), user_id),
+                keys.live_events(user_id),
+                keys.live_event_ids(user_id),
+            )
+            pipeline.zrem(keys.user_ids(g), user_id)
+            pipeline.zrem(keys.LIVE_USERS, user_id)
+
+        return any(self._reader.write(ask))
+
+
+def _row(raw: bytes | None, user_id: str) -> Row | None:
+    if raw is None:
+        return None
+    try:
+        values: dict[str, Any] = json.loads(raw)
+        return {
+            name: value if isinstance(value, str) else [str(text) for text in value]
+            for name, value in values.items()
+            if name != "user_id" and isinstance(value, str | list)
+        }
+    except (ValueError, AttributeError):
+        # Others may write the original's keys: one bad row must not fail the ninety-nine beside it.
+        log.warning("unreadable_user", user_id=user_id)
+        return None
+
+
+def _unpack(blob: bytes, user_id: str) -> list[StoredEvent]:
+    try:
+        return unpack(blob)
+    except ValueError as error:
+        log.warning("unreadable_events", user_id=user_id, error=str(error))
+        return []
+
+
+def _schema_of(dataset: Mapping[str, Any]) -> UserSchema:
+    features = dataset.get("user_feature", [])
+    return UserSchema(
+        names=frozenset(feature["name"] for feature in features),
+        numbers=frozenset(feature["name"] for feature in features if feature.get("kind") == "number"),
+    )
