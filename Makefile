@@ -8,7 +8,7 @@ UV_VERSION := 0.13.8
 
 .PHONY: help
 help: ## list the commands
-	@grep -hE '^[a-z_-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z_ -]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 # ---- environment -------------------------------------------------------------------------------
 $(VENV)/bin/uv:
@@ -32,12 +32,59 @@ $(VENV)/.dev: requirements-dev.lock | $(VENV)/.runtime
 env: $(VENV)/.runtime ## the environment for running, in .venv
 env-dev: $(VENV)/.dev ## the environment for developing and testing, in .venv
 
-# ---- contract ----------------------------------------------------------------------------------
-.PHONY: protos
+# ---- the running system -----------------------------------------------------------------------
+# DATASET=… and CONFIG=… are short for the settings ECRS_DATASET and ECRS_TRAIN_CONFIG.
+ifdef DATASET
+export ECRS_DATASET := $(DATASET)
+endif
+ifdef CONFIG
+export ECRS_TRAIN_CONFIG := $(CONFIG)
+endif
+
+.PHONY: up down status train release
+up: env ## start everything (prepares, trains and loads what is missing), print the addresses
+	@$(PY) -m scripts.up
+
+down: env ## stop everything
+	@$(PY) -m scripts.down
+
+status: env ## what runs, where, how it is; fails unless all is healthy
+	@$(PY) -m scripts.status
+
+train: env ## train a new release (DATASET=… CONFIG=quick|full); make release puts it to work
+	@$(PY) -m scripts.train
+
+release: env ## serve the newest release, or NAME=…, or ROLLBACK=1; LIST=1 lists them
+	@$(PY) -m scripts.release $(if $(LIST),--list,$(if $(ROLLBACK),--rollback,$(NAME)))
+
+# ---- quality ----------------------------------------------------------------------------------
+.PHONY: lint test bench
+lint: env-dev ## style, types, layers, the contract
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy
+	@$(VENV)/bin/lint-imports
+	@cd protos && ../$(VENV)/bin/buf lint && ../$(VENV)/bin/buf breaking --against baseline.binpb
+	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && $(MAKE) --silent protos STUBS="$$fresh" \
+		&& diff -r --brief --exclude=__pycache__ protos/gen "$$fresh" \
+		|| { echo "protos/gen is not what protos/ generate: say make protos, and commit it"; exit 1; }
+
+test: lint ## lint and every test
+	@$(PY) -m pytest
+
+bench: env-dev ## measure latency and loading on this machine
+	@$(PY) -m bench
+
+# ---- contract ---------------------------------------------------------------------------------
+STUBS ?= protos/gen
+.PHONY: protos protos-baseline
 protos: env-dev ## generate the Python stubs in protos/gen from protos/
-	@rm -rf protos/gen && mkdir -p protos/gen
-	@cd protos && $(CURDIR)/$(PY) -m grpc_tools.protoc -I . --python_out=gen --grpc_python_out=gen \
+	@rm -rf $(STUBS) && mkdir -p $(STUBS)
+	@cd protos && $(CURDIR)/$(PY) -m grpc_tools.protoc -I . --python_out=$(abspath $(STUBS)) --grpc_python_out=$(abspath $(STUBS)) \
 		--plugin=protoc-gen-mypy=$(CURDIR)/$(VENV)/bin/protoc-gen-mypy --plugin=protoc-gen-mypy_grpc=$(CURDIR)/$(VENV)/bin/protoc-gen-mypy_grpc \
-		--mypy_out=quiet:gen --mypy_grpc_out=quiet:gen \
+		--mypy_out=quiet:$(abspath $(STUBS)) --mypy_grpc_out=quiet:$(abspath $(STUBS)) \
 		$$(find ecrs original paddle_serving -name '*.proto' 2>/dev/null | sort)
-	@find protos/gen -mindepth 1 -type d -exec touch {}/__init__.py \;
+	@find $(STUBS) -mindepth 1 -type d -exec touch {}/__init__.py \;
+
+protos-baseline: env-dev ## take the contract as it is for the one that make lint compares with
+	@cd protos && ../$(VENV)/bin/buf build -o baseline.binpb

@@ -84,12 +84,17 @@ def pick_release(settings: Settings) -> Path | None:
 
 def train(settings: Settings) -> Path:
     """Train a first release and return its folder."""
-    folders = ("--data", str(prepared_dir(settings)), "--out", str(settings.artifacts_dir))
-    run("training", settings, "models.train", *folders, "--config", settings.train_config)
+    run_training(settings)
     release = pick_release(settings)
     if release is None:
         raise CommandError(f"training left no release in {settings.artifacts_dir}: see its messages above")
     return release
+
+
+def run_training(settings: Settings, *arguments: str) -> None:
+    """Train a release of the prepared data; `arguments` go to `models.train`."""
+    folders = ("--data", str(prepared_dir(settings)), "--out", str(settings.artifacts_dir))
+    run("training", settings, "models.train", *folders, "--config", settings.train_config, *arguments)
 
 
 def load(settings: Settings, release: Path) -> None:
