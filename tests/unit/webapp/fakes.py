@@ -1,0 +1,296 @@
+"""A small shop behind hand-written fakes of the ports: lists follow events, and parts can be broken."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from services.common.errors import EcrsError, InvalidArgument, NotFound
+from services.common.ports import (
+    NO_FILTER,
+    AttributeValue,
+    Degradation,
+    Item,
+    ItemFilter,
+    KnownContext,
+    Reason,
+    Recommendation,
+    RecommendedItem,
+    RecommendQuery,
+    UserEvent,
+    UserProfile,
+)
+
+KINDS = (
+    ("Grocery", "Cold Cereal", ("Honey Oat Rings", "Corn Flakes", "Raisin Bran", "Cocoa Puffs", "Granola")),
+    ("Grocery", "Fluid Milk", ("Whole Milk", "Low-Fat Milk", "Chocolate Milk", "Half and Half", "Oat Milk")),
+    ("Produce", "Tropical Fruit", ("Bananas", "Mangoes", "Pineapple", "Kiwi Fruit", "Papaya")),
+    ("Produce", "Vegetables", ("Broccoli", "Carrots", "Iceberg Lettuce", "Sweet Peppers", "Spinach")),
+    ("Meat", "Beef", ("Ground Beef", "Sirloin Steak", "Beef Roast", "Short Ribs", "Stew Beef")),
+    ("Bakery", "Bread", ("White Bread", "Wheat Bread", "Hot Dog Buns", "Bagels", "Sourdough Loaf")),
+    ("Grocery", "Soft Drinks", ("Cola 12 Pack", "Lemon Soda", "Ginger Ale", "Root Beer", "Diet Cola")),
+    ("Grocery", "Bag Snacks", ("Potato Chips", "Tortilla Chips", "Pretzels", "Popcorn", "Cheese Puffs")),
+    ("Dairy", "Cheese", ("Shredded Cheddar", "Mozzarella", "Swiss Slices", "Feta", "Cream Cheese")),
+    (
+        "Drug GM",
+        "Paper Towels",
+        ("Paper Towels 6 Rolls", "Bath Tissue", "Facial Tissue", "Napkins", "Diapers"),
+    ),
+    ("Frozen", "Ice Cream", ("Vanilla Ice Cream", "Fudge Bars", "Sherbet", "Cookie Dough Pint", "Cones")),
+    ("Seafood", "Frozen Fish", ("Salmon Fillets", "Shrimp", "Fish Sticks", "Tuna Steaks", "Cod")),
+)
+REASON_OF_CHANNEL = {
+    "bought_again": "bought_again",
+    "two_tower": "for_you",
+    "trending": "trending",
+    "new": "new",
+}
+
+
+def catalogue() -> dict[str, Item]:
+    """60 items with ids "101" and up."""
+    made = [(department, category, title) for department, category, titles in KINDS for title in titles]
+    return {
+        str(101 + n): Item(
+            item_id=str(101 + n),
+            title=title,
+            category_path=(department, category),
+            brand="Private" if n % 3 else "National",
+            price=0.99 + (n * 37 % 600) / 100,
+            attributes={"package_size": f"{8 + n % 12} OZ"},
+        )
+        for n, (department, category, title) in enumerate(made)
+    }
+
+
+def households() -> dict[str, UserProfile]:
+    """40 of them; every fourth without a profile."""
+    ages, incomes = ("19-24", "25-34", "35-44", "45-54"), ("Under 15K", "35-49K", "100-124K")
+    attributes: list[Mapping[str, AttributeValue]] = [
+        {} if n % 4 == 3 else {"age": ages[n % 3], "income": incomes[n % 3], "kids_count": str(n % 3)}
+        for n in range(40)
+    ]
+    return {str(n + 1): UserProfile(str(n + 1), attributes[n]) for n in range(40)}
+
+
+@dataclass
+class FakeUsers:
+    """UserPort over dictionaries. `fail`: what every call raises."""
+
+    profiles: dict[str, UserProfile] = field(default_factory=households)
+    events: list[UserEvent] = field(default_factory=list)
+    fail: EcrsError | None = None
+    listed: int = 0
+
+    def get_user(self, user_id: str, timeout_s: float) -> UserProfile:
+        self._check()
+        if user_id not in self.profiles:
+            raise NotFound(f"user {user_id}")
+        return self.profiles[user_id]
+
+    def batch_get_users(
+        self, user_ids: Sequence[str], timeout_s: float
+    ) -> tuple[list[UserProfile], list[str]]:
+        found = [self.profiles[user_id] for user_id in user_ids if user_id in self.profiles]
+        return found, [user_id for user_id in user_ids if user_id not in self.profiles]
+
+    def list_users(self, page_size: int, page_token: str, timeout_s: float) -> tuple[list[UserProfile], str]:
+        self._check()
+        self.listed += 1
+        if page_token and not page_token.isdigit():
+            raise InvalidArgument("page_token", "is not one of ours")
+        start = int(page_token or 0)
+        users, end = list(self.profiles.values()), start + page_size
+        return users[start:end], str(end) if end < len(users) else ""
+
+    def upsert_users(self, users: Sequence[UserProfile], timeout_s: float) -> int:
+        self._check()
+        self.profiles.update({user.user_id: user for user in users})
+        return len(users)
+
+    def get_user_context(self, user_id: str, max_events: int, timeout_s: float) -> KnownContext:
+        raise NotImplementedError("the web tier never asks for a context")
+
+    def record_user_events(self, events: Sequence[UserEvent], timeout_s: float) -> int:
+        self._check()
+        stored = {(event.user_id, event.event_id) for event in self.events if event.event_id}
+        new = [event for event in events if (event.user_id, event.event_id) not in stored]
+        self.events.extend(replace(event, at_ms=int(time.time() * 1000)) for event in new)
+        return len(new)
+
+    def list_user_events(
+        self, user_id: str, page_size: int, page_token: str, timeout_s: float
+    ) -> tuple[list[UserEvent], str]:
+        self._check()
+        return self.of(user_id)[:page_size], ""
+
+    def delete_user(self, user_id: str, timeout_s: float) -> bool:
+        return self.profiles.pop(user_id, None) is not None
+
+    def of(self, user_id: str) -> list[UserEvent]:
+        """A user's events, newest first."""
+        return [event for event in reversed(self.events) if event.user_id == user_id]
+
+    def _check(self) -> None:
+        if self.fail:
+            raise self.fail
+
+
+@dataclass
+class FakeItems:
+    """ItemPort over a dictionary."""
+
+    items: dict[str, Item] = field(default_factory=catalogue)
+    fail: EcrsError | None = None
+
+    def get_item(self, item_id: str, timeout_s: float) -> Item:
+        if self.fail:
+            raise self.fail
+        if item_id not in self.items:
+            raise NotFound(f"item {item_id}")
+        return self.items[item_id]
+
+    def batch_get_items(self, item_ids: Sequence[str], timeout_s: float) -> tuple[list[Item], list[str]]:
+        found = [self.items[item_id] for item_id in item_ids if item_id in self.items]
+        return found, [item_id for item_id in item_ids if item_id not in self.items]
+
+    def upsert_items(self, items: Sequence[Item], timeout_s: float) -> int:
+        self.items.update({item.item_id: item for item in items})
+        return len(items)
+
+    def set_availability(
+        self, item_ids: Sequence[str], available: bool, timeout_s: float
+    ) -> tuple[int, list[str]]:
+        raise NotImplementedError("the web tier changes no item")
+
+    def list_items(self, page_size: int, page_token: str, timeout_s: float) -> tuple[list[Item], str]:
+        return list(self.items.values())[:page_size], ""
+
+
+@dataclass
+class FakeRecommend:
+    """RecommendPort whose lists follow events: what shares a category with a clicked item comes first."""
+
+    users: FakeUsers
+    items: FakeItems
+    fail: EcrsError | None = None
+    degraded: frozenset[Degradation] = frozenset()
+    asked: list[RecommendQuery] = field(default_factory=list)
+
+    def recommend(self, query: RecommendQuery, timeout_s: float) -> Recommendation:
+        self.asked.append(query)
+        if self.fail:
+            raise self.fail
+        events = self.users.of(query.user_id)
+        disliked = {event.item_id for event in events if event.type == "dislike"}
+        touched = [
+            self.items.items[e.item_id]
+            for e in events
+            if e.type != "dislike" and e.item_id in self.items.items
+        ]
+        because = {_leaf(item): item for item in reversed(touched)}
+        seed = sum(map(ord, query.user_id)) if query.user_id in self.users.profiles else 0
+        ids = [item_id for item_id in self.items.items if item_id not in disliked]
+        ids.sort(key=lambda item_id: (self._category(item_id) not in because, int(item_id) * (7 + seed) % 61))
+        found = tuple(
+            self._found(item_id, place, because, seed) for place, item_id in enumerate(ids[: query.page_size])
+        )
+        return self._answer(found, f"token-{query.placement}-{query.user_id}-{len(events)}")
+
+    def similar_items(
+        self,
+        item_id: str,
+        timeout_s: float,
+        page_size: int = 20,
+        item_filter: ItemFilter = NO_FILTER,
+        placement: str = "similar",
+    ) -> Recommendation:
+        if self.fail:
+            raise self.fail
+        if item_id not in self.items.items:
+            raise NotFound(f"item {item_id}")
+        ids = [
+            one
+            for one in self.items.items
+            if self._category(one) == self._category(item_id) and one != item_id
+        ]
+        found = tuple(
+            RecommendedItem(one, 0.9, ("item_to_item",), Reason(), self.items.items[one])
+            for one in ids[:page_size]
+        )
+        return self._answer(found, f"token-{placement}-{item_id}")
+
+    def _answer(self, found: tuple[RecommendedItem, ...], token: str) -> Recommendation:
+        return Recommendation(
+            items=found,
+            release="fake-20250101T000000Z",
+            attribution_token=token,
+            degraded=self.degraded,
+            timings_ms={"user": 1.2, "recall": 8.0, "rank": 6.4, "item": 1.1, "total": 17.5},
+        )
+
+    def _category(self, item_id: str) -> str:
+        return _leaf(self.items.items[item_id])
+
+    def _found(self, item_id: str, place: int, because: Mapping[str, Item], seed: int) -> RecommendedItem:
+        cause = because.get(self._category(item_id))
+        if cause is not None:
+            channel, reason = "item_to_item", Reason("because_of_item", cause.item_id, cause.title)
+        elif seed and place % 3 == 2:
+            channel, reason = "segment", Reason("popular_in_segment", segment="age=45-54")
+        elif seed:
+            channel = ("two_tower", "bought_again", "trending", "new")[place % 4]
+            reason = Reason(REASON_OF_CHANNEL[channel])
+        else:
+            channel, reason = "popular", Reason("popular")
+        item = None if Degradation.ITEM in self.degraded else self.items.items[item_id]
+        return RecommendedItem(item_id, round(0.62 / (1 + place / 9), 4), (channel,), reason, item)
+
+
+def _leaf(item: Item) -> str:
+    return item.category_path[-1] if item.category_path else ""
+
+
+@dataclass(frozen=True)
+class FakeServices:
+    """All three ports over one world."""
+
+    user: FakeUsers
+    item: FakeItems
+    recommend: FakeRecommend
+
+
+def make_services() -> FakeServices:
+    """A fresh world."""
+    users, items = FakeUsers(), FakeItems()
+    return FakeServices(users, items, FakeRecommend(users, items))
+
+
+DATASET_TOML = """
+[dataset]
+name = "demo"
+title = "Corner Market"
+synthetic = true
+notice = "Simulated from real shopping patterns."
+currency = "USD"
+user_noun = "household"
+
+[events]
+positive = ["purchase"]
+
+[[user_feature]]
+name = "age"
+display = { en = "Age", zh = "年龄" }
+values = ["19-24", "25-34", "35-44", "45-54"]
+
+[[user_feature]]
+name = "income"
+display = { en = "Income", zh = "收入" }
+values = ["Under 15K", "35-49K", "100-124K"]
+
+[[user_feature]]
+name = "kids_count"
+display = { en = "Children", zh = "孩子" }
+values = ["0", "1", "2"]
+"""

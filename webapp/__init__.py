@@ -1,0 +1,28 @@
+"""The web tier: the shop, server-rendered, on top of the services' ports."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from services.settings import Settings
+    from webapp.shop import Services
+
+
+def create_app(
+    settings: Settings, services: Services, cache_type: str = "webapp.cache.JsonRedisCache"
+) -> Flask:
+    """The WSGI application.
+
+    Args:
+        settings: where Redis, the state folder and the prepared data are; the deadline.
+        services: the ports `user`, `item` and `recommend`, open; the caller closes them.
+        cache_type: a Flask-Caching backend; tests use `SimpleCache`.
+
+    The import is inside because `python -m webapp` imports this package before gevent has patched anything.
+    """
+    from webapp.app import build_app  # noqa: PLC0415
+
+    return build_app(settings, services, cache_type)

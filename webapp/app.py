@@ -1,0 +1,57 @@
+"""Puts the web application together."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from flask import Flask
+from flask_caching import Cache
+from flask_wtf.csrf import CSRFProtect
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from services.settings import Settings
+from webapp import errors, health, hooks
+from webapp.cache import SharedCache
+from webapp.dataset import DatasetSource
+from webapp.shop import EXTENSION, Services, Shop
+from webapp.shopper import SessionCookies
+from webapp.signing_key import signing_key
+from webapp.storefront import blueprint as storefront
+
+LIST_MARGIN_S = 0.2  # what the way to `recommend` and back may cost beyond its own deadline
+
+
+def build_app(settings: Settings, services: Services, cache_type: str) -> Flask:
+    """See `webapp.create_app`. Raises SigningKeyError."""
+    app = Flask("webapp")
+    app.config.update(
+        SECRET_KEY=signing_key(settings.secret_key.get_secret_value(), settings.state_dir),
+        SESSION_COOKIE_NAME="ecrs_session",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        PERMANENT_SESSION_LIFETIME=timedelta(days=30),
+        WTF_CSRF_TIME_LIMIT=None,  # as long as the session: a page left open over lunch still works
+        MAX_CONTENT_LENGTH=64 * 1024,
+        MAX_FORM_PARTS=200,
+        SEND_FILE_MAX_AGE_DEFAULT=timedelta(days=30),  # addresses of static files carry their content's hash
+    )
+    app.session_interface = SessionCookies()
+    # Nginx stands before us and names the shopper's address and scheme; without it the headers only concern
+    # whoever sends them.
+    app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1)  # type: ignore[method-assign]
+    hooks.install(app)  # first: what CSRF protection refuses has a request id too
+    CSRFProtect(app)
+    cache = Cache(
+        app,
+        config={"CACHE_TYPE": cache_type, "CACHE_REDIS_URL": settings.redis(), "CACHE_DEFAULT_TIMEOUT": 60},
+    )
+    app.extensions[EXTENSION] = Shop(
+        services=services,
+        shared=SharedCache(cache),
+        dataset=DatasetSource(settings.redis(), settings.prepared_dir / settings.dataset / "dataset.toml"),
+        list_timeout_s=settings.deadline_ms / 1000 + LIST_MARGIN_S,
+    )
+    errors.install(app)
+    app.register_blueprint(health.blueprint)
+    app.register_blueprint(storefront)
+    return app

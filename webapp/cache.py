@@ -1,0 +1,108 @@
+"""Data that is the same for every shopper, kept in Redis by Flask-Caching so that all front ends share it.
+
+**Nothing personal goes in here**: no page, no list made for a shopper, no session. The keys in use are the
+popular rail and the persona pages. See docs/adr/0070.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import redis
+import structlog
+from flask import Flask
+from flask_caching import Cache
+from flask_caching.backends.rediscache import RedisCache
+
+from services.common.errors import DeadlineExceeded, ReleaseNotLoaded, Unavailable
+
+KEY_PREFIX = "ecrs:web:"
+KEEP_S = 86_400  # how long an old copy may stand in for a service that does not answer
+MAX_LOCAL = 64  # keys of which this process keeps a copy of its own
+OUTAGES = (Unavailable, DeadlineExceeded, ReleaseNotLoaded)
+"""Errors that pass: an older copy is better than none."""
+
+T = TypeVar("T")
+log = structlog.get_logger("webapp.cache")
+
+
+class JsonSerializer:
+    """JSON instead of cachelib's pickle: whoever can write to Redis must not be able to run code here."""
+
+    def dumps(self, value: Any) -> bytes:
+        """The value as UTF-8 JSON."""
+        return json.dumps(value, separators=(",", ":")).encode()
+
+    def loads(self, value: bytes | None) -> Any:
+        """The value again; None for a missing key and for bytes that are not ours."""
+        try:
+            return None if value is None else json.loads(value)
+        except ValueError:
+            return None
+
+
+class JsonRedisCache(RedisCache):
+    """Flask-Caching's Redis backend with JSON values and a client that gives up quickly."""
+
+    serializer = JsonSerializer()  # type: ignore[assignment]  # only dumps and loads are called
+
+    @classmethod
+    def factory(
+        cls, app: Flask, config: dict[str, Any], args: list[Any], kwargs: dict[str, Any]
+    ) -> JsonRedisCache:
+        """What Flask-Caching calls to make the backend."""
+        client = redis.Redis.from_url(
+            config["CACHE_REDIS_URL"], socket_timeout=0.25, socket_connect_timeout=0.25
+        )
+        return cls(*args, **{**kwargs, "host": client, "key_prefix": KEY_PREFIX})
+
+
+class SharedCache:
+    """Values that are fresh for a while and, when their source fails, are used for a day more.
+
+    A copy in the process answers when Redis does not.
+    """
+
+    def __init__(self, backend: Cache) -> None:
+        self._backend = backend
+        self._local: OrderedDict[str, list[Any]] = OrderedDict()
+
+    def fetch(self, key: str, fresh_s: float, load: Callable[[], T]) -> T:
+        """The value of `key`, at most `fresh_s` seconds old; older only while `load` meets an outage.
+
+        `load` returns something that JSON holds. Raises what `load` raises when there is no copy.
+        """
+        held = self._get(key)
+        if held is not None and 0 <= time.time() - held[0] < fresh_s:
+            return held[1]  # type: ignore[no-any-return]  # what `load` made, read back
+        try:
+            value = load()
+        except OUTAGES as error:
+            if held is None:
+                raise
+            log.warning("shared_cache.stale_used", key=key, error=str(error))
+            return held[1]  # type: ignore[no-any-return]
+        self._set(key, [time.time(), value])
+        return value
+
+    def _get(self, key: str) -> list[Any] | None:
+        try:
+            held = self._backend.get(key)
+        except (redis.RedisError, OSError) as error:
+            log.warning("shared_cache.unreachable", error=str(error))
+            held = None
+        return held if isinstance(held, list) and len(held) == 2 else self._local.get(key)
+
+    def _set(self, key: str, held: list[Any]) -> None:
+        self._local[key] = held
+        self._local.move_to_end(key)
+        if len(self._local) > MAX_LOCAL:
+            self._local.popitem(last=False)
+        try:
+            self._backend.set(key, held, timeout=KEEP_S)
+        except (redis.RedisError, OSError) as error:
+            log.warning("shared_cache.unreachable", error=str(error))

@@ -1,0 +1,95 @@
+"""Errors: a page for people, a problem document (RFC 9457) for those who accept JSON rather than HTML."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+import structlog
+from flask import Flask, Response, g, jsonify, make_response, render_template, request
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import HTTPException
+
+from services.common.errors import (
+    DeadlineExceeded,
+    EcrsError,
+    InvalidArgument,
+    NotFound,
+    ReleaseNotLoaded,
+    Unavailable,
+)
+
+STATUS: dict[type[EcrsError], HTTPStatus] = {
+    InvalidArgument: HTTPStatus.BAD_REQUEST,
+    NotFound: HTTPStatus.NOT_FOUND,
+    ReleaseNotLoaded: HTTPStatus.SERVICE_UNAVAILABLE,
+    Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    DeadlineExceeded: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+TEXTS = {
+    400: ("That did not work", "Something in the request was not as expected."),
+    404: ("Nothing here", "This page or product does not exist (any more)."),
+    405: ("Not like this", "This address cannot be used this way."),
+    413: ("Too much", "More was sent than this page takes."),
+    429: ("One moment, please", "Too many requests came at once. Wait a little and try again."),
+    500: ("Our mistake", "Something went wrong on our side. It has been written down."),
+    503: (
+        "We will be right back",
+        "A part of the shop does not answer right now. Trying again usually helps.",
+    ),
+}
+CSRF_TEXT = "This form is too old or was opened elsewhere. Go back, reload the page and try again."
+log = structlog.get_logger("webapp.errors")
+
+
+def install(app: Flask) -> None:
+    """Register the handlers on the application."""
+    app.register_error_handler(CSRFError, _csrf)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(EcrsError, _domain)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def _csrf(error: CSRFError) -> Response:
+    return _answer(400, CSRF_TEXT)
+
+
+def _http(error: HTTPException) -> Response:
+    response = _answer(error.code or 500)
+    for name, value in error.get_headers():
+        if name == "Allow":
+            response.headers[name] = value
+    return response
+
+
+def _domain(error: EcrsError) -> Response:
+    status = STATUS[type(error)]
+    log.warning("http.service_error", error=type(error).__name__, message=str(error))
+    response = _answer(status.value)
+    if status is HTTPStatus.SERVICE_UNAVAILABLE:
+        response.headers["Retry-After"] = "5"
+    return response
+
+
+def _unexpected(error: Exception) -> Response:
+    """The last resort: the shopper gets a page, we get the stack trace."""
+    log.exception("http.unexpected_error", error=type(error).__name__)
+    return _answer(500)
+
+
+def _answer(status: int, text: str = "") -> Response:
+    phrase = HTTPStatus(status).phrase
+    title, default = TEXTS.get(status, (phrase, "The request could not be answered."))
+    if request.accept_mimetypes.best_match(["text/html", "application/json"]) == "application/json":
+        response = jsonify(
+            type="about:blank",
+            title=phrase,
+            status=status,
+            detail=text or default,
+            request_id=g.get("request_id", ""),
+        )
+        response.status_code = status
+        response.mimetype = "application/problem+json"
+        return response
+    return make_response(
+        render_template("error.html", status=status, title=title, text=text or default), status
+    )

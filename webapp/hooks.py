@@ -1,0 +1,95 @@
+"""What happens around every request: its id, one log line, security headers, addresses of static files."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+import uuid
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import structlog
+from flask import Flask, Response, g, request, url_for
+from structlog.contextvars import bind_contextvars, clear_contextvars
+
+from services.common.rpc import calls
+from webapp.pictures import picture
+from webapp.shop import current_shop
+from webapp.shopper import current_shopper
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+CONTENT_SECURITY_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "img-src 'self'",
+        "style-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+SECURITY_HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+log = structlog.get_logger("webapp.http")
+
+
+def install(app: Flask) -> None:
+    """Register the hooks on the application."""
+    app.before_request(_begin)
+    app.after_request(_finish)
+    app.context_processor(_template_context)
+
+
+def _begin() -> None:
+    """Bind the request id, so that logs carry it and gRPC clients pass it on."""
+    given = request.headers.get("X-Request-ID", "")
+    g.request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+    g.started = time.perf_counter()
+    calls.request_id.set(g.request_id)
+    clear_contextvars()
+    bind_contextvars(request_id=g.request_id)
+
+
+def _finish(response: Response) -> Response:
+    for name, value in SECURITY_HEADERS.items():
+        response.headers.setdefault(name, value)
+    response.headers["X-Request-ID"] = g.request_id
+    if request.endpoint != "static":
+        # A shopper's page is the shopper's alone, and must be made anew when the way leads back to it.
+        response.headers["Cache-Control"] = "private, no-store"
+        response.vary.add("Cookie")
+    took_ms = round((time.perf_counter() - g.started) * 1000, 1)
+    log.info(
+        "http.request", method=request.method, path=request.path, status=response.status_code, took_ms=took_ms
+    )
+    return response
+
+
+def _template_context() -> dict[str, Any]:
+    """What every template has."""
+    return {
+        "dataset": current_shop().dataset.get(),
+        "shopper": current_shopper(),
+        "static_url": _static_url,
+        "picture": picture,
+        "request_id": g.get("request_id", ""),
+    }
+
+
+def _static_url(filename: str) -> str:
+    return url_for("static", filename=filename, v=_digest(filename))
+
+
+@lru_cache(maxsize=64)
+def _digest(filename: str) -> str:
+    content = (Path(__file__).parent / "static" / filename).read_bytes()
+    return hashlib.sha256(content).hexdigest()[:12]

@@ -1,0 +1,79 @@
+"""Who is shopping: a signed-in shopper or an anonymous visitor. Kept in the signed session cookie.
+
+The session holds an id and nothing else of value, and is emptied whenever the identity changes: what was in a
+cookie before (planted or left over) is never in one after.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from dataclasses import dataclass
+
+from flask import Flask, request, session
+from flask.sessions import SecureCookieSessionInterface
+
+ANONYMOUS_PREFIX = "anon-"
+NEW_PREFIX = "new-"
+MAX_ID_BYTES = 256
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_LOCAL_PATH = re.compile(r"/(?![/\\])[^\\\x00-\x20\x7f]*")
+
+
+@dataclass(frozen=True)
+class Shopper:
+    """`user_id` is the id of events too, signed in or not."""
+
+    user_id: str
+    signed_in: bool
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the shopper came by the form."""
+        return self.user_id.startswith(NEW_PREFIX)
+
+
+def current_shopper() -> Shopper:
+    """The shopper of this request; a first visit gets an anonymous id."""
+    if user_id := session.get("user_id"):
+        return Shopper(str(user_id), signed_in=True)
+    if "anonymous_id" not in session:
+        session["anonymous_id"] = ANONYMOUS_PREFIX + secrets.token_hex(12)
+        session.permanent = True
+    return Shopper(str(session["anonymous_id"]), signed_in=False)
+
+
+def sign_in(user_id: str) -> None:
+    """Make the session this shopper's, with nothing of the session before."""
+    session.clear()
+    session["user_id"] = user_id
+    session.permanent = True
+
+
+def sign_out() -> None:
+    """Forget who this was; the next request is a new anonymous visitor."""
+    session.clear()
+
+
+def new_shopper_id() -> str:
+    """An id that nobody can guess."""
+    return NEW_PREFIX + secrets.token_hex(8)
+
+
+def is_id(text: str) -> bool:
+    """Whether the services can take this as an id: 1 to 256 bytes without control characters."""
+    return 0 < len(text.encode("utf-8", "surrogatepass")) <= MAX_ID_BYTES and not _CONTROL.search(text)
+
+
+def local_path(target: str, default: str = "/") -> str:
+    """`target` if it is a path on this site, else `default`: a redirect never leaves the shop."""
+    return target if _LOCAL_PATH.fullmatch(target) else default
+
+
+class SessionCookies(SecureCookieSessionInterface):
+    """Flask's signed cookies, marked Secure exactly when the request came by HTTPS."""
+
+    def get_cookie_secure(self, app: Flask) -> bool:
+        """Whether the browser may send the cookie by HTTPS only."""
+        return request.is_secure
