@@ -6,19 +6,50 @@ server process of it runs. Nothing connects before its first call, so a dependen
 
 from __future__ import annotations
 
-from services.common import redis
-from services.common.rpc import App, Target
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
+
+from models.release import Release
+from services.common import keys, redis
+from services.common.errors import ReleaseNotLoaded
+from services.common.original_context import ContextReader
+from services.common.ports import ItemPort, RankPort, RecallPort, RecommendPort, UserPort
+from services.common.release_store import ReleaseStore
+from services.common.rpc import App, Target, request_id
 from services.item import original as item_original
 from services.item import server as item_server
 from services.item.client import ItemClient
 from services.item.service import ItemService
 from services.item.store import RedisItemStore
+from services.rank import original as rank_original
+from services.rank import server as rank_server
+from services.rank.client import RankClient
+from services.recall import original as recall_original
+from services.recall import server as recall_server
+from services.recall.client import RecallClient
+from services.recommend import original as recommend_original
+from services.recommend import server as recommend_server
+from services.recommend.client import RecommendClient
+from services.recommend.facts import ReleaseFacts
+from services.recommend.fallback import LastGoodList
+from services.recommend.service import RecommendService
 from services.settings import Settings
 from services.user import original as user_original
 from services.user import server as user_server
 from services.user.client import UserClient
 from services.user.service import UserService
 from services.user.store import RedisUserStore
+
+if TYPE_CHECKING:
+    from services.rank.loaded import LoadedRanker
+    from services.rank.service import RankService
+    from services.recall.loaded import LoadedRelease
+    from services.recall.service import RecallService
+
+T = TypeVar("T")
 
 
 def target(settings: Settings, service: str) -> Target:
@@ -68,3 +99,208 @@ def item_app(settings: Settings) -> App:
         ready=store.check,
         close=store.close,
     )
+
+
+@dataclass(frozen=True)
+class Part(Generic[T]):
+    """A service in this process, with whether it can serve and how to end it."""
+
+    service: T
+    ready: Callable[[], None]
+    close: Callable[[], None]
+
+
+def recall_client(settings: Settings) -> RecallClient:
+    """The recall service elsewhere."""
+    return RecallClient(target(settings, "recall"))
+
+
+def recall_part(settings: Settings) -> Part[RecallService]:
+    """Recall in this process, loaded and following the current release; ready while one is loaded."""
+    part, _ = _recall(settings)
+    return part
+
+
+def recall_app(settings: Settings) -> App:
+    """The recall service as a server."""
+    part, releases = _recall(settings)
+    users = target(settings, "user")
+    contexts = ContextReader(UserClient(users), lambda: _attribute_names(releases))
+    return App(
+        "recall",
+        [recall_server.servicer(part.service), recall_original.servicer(part.service, contexts)],
+        ready=part.ready,
+        close=_closing(part.close, users.close),
+    )
+
+
+def rank_client(settings: Settings) -> RankClient:
+    """The rank service elsewhere."""
+    return RankClient(target(settings, "rank"))
+
+
+def rank_part(settings: Settings) -> Part[RankService]:
+    """Rank in this process, loaded and following the current release; ready while its network answers."""
+    part, _ = _rank(settings)
+    return part
+
+
+def rank_app(settings: Settings) -> App:
+    """The rank service as a server."""
+    part, releases = _rank(settings)
+    users = target(settings, "user")
+    contexts = ContextReader(UserClient(users), lambda: _attribute_names(releases))
+    return App(
+        "rank",
+        [rank_server.servicer(part.service), rank_original.servicer(part.service, contexts)],
+        ready=part.ready,
+        close=_closing(part.close, users.close),
+    )
+
+
+def recommend_client(settings: Settings) -> RecommendClient:
+    """The recommend service elsewhere."""
+    return RecommendClient(target(settings, "recommend"))
+
+
+def recommend_part(
+    settings: Settings, user: UserPort, item: ItemPort, recall: RecallPort, rank: RankPort
+) -> Part[RecommendService]:
+    """Recommend in this process over services or clients; ready once it has a list to give."""
+    part, _ = _recommend(settings, user, item, recall, rank)
+    return part
+
+
+def recommend_app(settings: Settings) -> App:
+    """The recommend service as a server."""
+    targets = [target(settings, name) for name in ("user", "item", "recall", "rank")]
+    users, items, recalls, ranks = targets
+    part, facts = _recommend(
+        settings, UserClient(users), ItemClient(items), RecallClient(recalls), RankClient(ranks)
+    )
+    return App(
+        "recommend",
+        [
+            recommend_server.servicer(part.service),
+            recommend_original.servicer(part.service, facts.attribute_names),
+        ],
+        ready=part.ready,
+        close=_closing(part.close, *(one.close for one in targets)),
+    )
+
+
+@dataclass(frozen=True)
+class WebClients:
+    """What the web tier talks to."""
+
+    user: UserPort
+    item: ItemPort
+    recommend: RecommendPort
+
+
+@contextmanager
+def web_clients(settings: Settings) -> Iterator[WebClients]:
+    """Clients of user, item and recommend over gRPC, closed at the end."""
+    users, items, recommends = (target(settings, name) for name in ("user", "item", "recommend"))
+    try:
+        yield WebClients(UserClient(users), ItemClient(items), RecommendClient(recommends))
+    finally:
+        for one in (users, items, recommends):
+            one.close()
+
+
+def _recall(settings: Settings) -> tuple[Part[RecallService], ReleaseStore[LoadedRelease]]:
+    # Imported here, as in `_rank`: a web front end does not need the libraries of Milvus and of the networks.
+    from services.recall.availability import Availability  # noqa: PLC0415
+    from services.recall.index.collection import Description  # noqa: PLC0415
+    from services.recall.index.milvus import MilvusIndex  # noqa: PLC0415
+    from services.recall.loaded import LoadedRelease  # noqa: PLC0415
+    from services.recall.service import RecallService  # noqa: PLC0415
+
+    store = redis.connect(settings.redis())
+
+    def load(folder: Path) -> LoadedRelease:
+        release = Release.load(folder)
+        rows, dim = release.vectors.shape
+        expected = Description(release.name, release.schema.fingerprint(), dim=dim, rows=rows)
+        index = MilvusIndex(settings.milvus(), expected, token=settings.milvus_token.get_secret_value())
+        return LoadedRelease.load(release, index, settings.exact_search_limit)
+
+    def unavailable_ids() -> list[str]:
+        with redis.redis_errors():
+            members = cast("set[bytes]", store.smembers(keys.UNAVAILABLE))
+        return [member.decode("utf-8", "replace") for member in members]
+
+    availability = Availability(unavailable_ids)
+    availability.open()
+    releases = ReleaseStore(settings.artifacts_dir, load, store, warm=LoadedRelease.warm).open()
+    part = Part(
+        RecallService(releases, availability),
+        ready=releases.check_ready,
+        close=_closing(availability.close, releases.close, store.close),
+    )
+    return part, releases
+
+
+def _rank(settings: Settings) -> tuple[Part[RankService], ReleaseStore[LoadedRanker]]:
+    from services.rank.loaded import LoadedRanker  # noqa: PLC0415
+    from services.rank.predictors import open_predictor  # noqa: PLC0415
+    from services.rank.service import RankService  # noqa: PLC0415
+
+    store = redis.connect(settings.redis())
+
+    def load(folder: Path) -> LoadedRanker:
+        release = Release.load(folder)
+        predictor = open_predictor(settings.predictor(), folder, release.name)
+        return LoadedRanker(release, predictor, lambda: open_predictor("onnx://", folder, release.name))
+
+    releases = ReleaseStore(settings.artifacts_dir, load, store, warm=LoadedRanker.warm).open()
+    part = Part(
+        RankService(releases),
+        ready=lambda: releases.get().check_ready(),
+        close=_closing(releases.close, store.close),
+    )
+    return part, releases
+
+
+def _recommend(
+    settings: Settings, user: UserPort, item: ItemPort, recall: RecallPort, rank: RankPort
+) -> tuple[Part[RecommendService], ReleaseFacts]:
+    store = redis.connect(settings.redis())
+    # Checksums are recall's business: here only the schema, the categories and the popular list are read.
+    releases = ReleaseStore(
+        settings.artifacts_dir, lambda folder: Release.load(folder, verify=False), store
+    ).open()
+    facts = ReleaseFacts(releases)
+    fallback = LastGoodList(recall, facts.popular)
+    fallback.open()
+    service = RecommendService(
+        user,
+        item,
+        recall,
+        rank,
+        facts,
+        fallback,
+        deadline_s=settings.deadline_ms / 1e3,
+        request_id=request_id.get,
+    )
+    return Part(service, fallback.check_ready, _closing(fallback.close, releases.close, store.close)), facts
+
+
+def _attribute_names(
+    releases: ReleaseStore[LoadedRelease] | ReleaseStore[LoadedRanker],
+) -> frozenset[str] | None:
+    """The user features of the current release; None while there is none."""
+    try:
+        schema = releases.get().schema
+    except ReleaseNotLoaded:
+        return None
+    return frozenset(entry.name for entry in schema.user_fields)
+
+
+def _closing(*closes: Callable[[], object]) -> Callable[[], None]:
+    def close() -> None:
+        for one in closes:
+            one()
+
+    return close

@@ -12,9 +12,9 @@ import structlog
 from original import user_info_pb2
 
 from models.features import UserContext, canonical
-from services.common.convert import now_ms
 from services.common.errors import EcrsError
 from services.common.ports import UserPort
+from services.common.values import now_ms
 
 MAX_LOG_ID = 128
 _NO_ID = frozenset(("", "0", "-1"))
@@ -26,7 +26,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class GivenUser:
-    """What the caller says: `user_id` "" for a user without one; `profile` has features of the dataset only."""
+    """What the caller says: `user_id` "" for a user without one; `profile` of the dataset's features only."""
 
     user_id: str
     profile: dict[str, str]

@@ -16,6 +16,7 @@ from services.common.errors import EcrsError, Unavailable
 from services.common.rpc.breaker import Breaker
 from services.rank.predictors import BadFeeds, Feeds, Predictor, PredictorUnavailable, ReleaseMismatch
 
+_READY_S, _WARM_S = 1.0, 10.0
 _BRIDGE_S = 1.0  # how long after a mismatch PaddleServing is not asked again
 
 log = structlog.get_logger(__name__)
@@ -64,13 +65,22 @@ class LoadedRanker:
         except BadFeeds as error:
             raise EcrsError(f"the ranker of {self.name} refuses our features: {error}") from error
 
-    def warm(self, timeout_s: float = 10.0) -> None:
-        """Score one item, so that the first shopper does not pay for what happens once.
+    def check_ready(self, timeout_s: float = _READY_S) -> None:
+        """Score one item: a readiness check. Raises Unavailable if the predictor does not answer."""
+        self.score(UserContext("", {}, (), self.table.data_end + 1), np.zeros(1, np.int64), timeout_s)
+
+    def warm(self) -> None:
+        """Run everything once, so that the first shopper does not pay for what happens once.
+
+        A predictor that is away is no reason to refuse the release: it may come back at any time.
 
         Raises:
-            Unavailable: the predictor does not answer.
+            EcrsError: the network does not take our features.
         """
-        self.score(UserContext("", {}, (), self.table.data_end + 1), np.zeros(1, np.int64), timeout_s)
+        try:
+            self.check_ready(_WARM_S)
+        except Unavailable as error:
+            log.warning("rank.not_warm", release=self.name, reason=str(error))
 
     def close(self) -> None:
         """Close the predictors."""

@@ -18,8 +18,6 @@ from services.common.validate import check_ids
 _OK, _FAILED = 200, 500
 _NAMED = 20  # missing ids named in the text; more are counted
 
-log = structlog.get_logger()
-
 
 class OriginalRankServicer(pb_grpc.RankServiceServicer):
     """Errors go into the body, as this contract's callers expect."""
@@ -29,7 +27,7 @@ class OriginalRankServicer(pb_grpc.RankServiceServicer):
 
     def rank_predict(self, request: pb.RankRequest, context: grpc.ServicerContext) -> pb.RankResponse:
         """Scores of the items that the release has, best first; the others are named in the text."""
-        log.info("original_call", log_id=request.log_id[:MAX_LOG_ID])
+        structlog.contextvars.bind_contextvars(log_id=request.log_id[:MAX_LOG_ID])
         try:
             if not request.item_infos:
                 raise InvalidArgument("item_infos", "must not be empty")
@@ -41,7 +39,8 @@ class OriginalRankServicer(pb_grpc.RankServiceServicer):
             return pb.RankResponse(error=pb.RankResponse.Error(code=_FAILED, text=str(error)))
         missing = frozenset(result.missing_ids)
         if len(missing) == len(item_ids):
-            return pb.RankResponse(error=pb.RankResponse.Error(code=_FAILED, text=_text(result.missing_ids)))
+            text = _text(result.missing_ids)
+            return pb.RankResponse(error=pb.RankResponse.Error(code=_FAILED, text=text))
         order = np.argsort(-result.scores, kind="stable").tolist()
         return pb.RankResponse(
             error=pb.RankResponse.Error(code=_OK, text=_text(result.missing_ids)),

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import structlog
 
-UNAVAILABLE_KEY = "ecrs:unavailable"
 REFRESH_S = 1.0
 
 log = structlog.get_logger(__name__)

@@ -70,7 +70,8 @@ def item_to_item(request: Request) -> Found:
     targets = neighbours[sources].ravel().astype(np.int64)  # [s × K]
     gains = (strength[sources] * weights[:, None]).ravel()
     origins = np.repeat(sources, neighbours.shape[1])
-    known = np.flatnonzero(targets >= 0)
+    # What the shopper took before is the business of bought_again
+    known = np.flatnonzero((targets >= 0) & ~np.isin(targets, past.items))
     known = known[request.permitted(targets[known])]
     targets, gains, origins = targets[known], gains[known], origins[known]
     rows, inverse = np.unique(targets, return_inverse=True)
@@ -98,7 +99,7 @@ def _session_neighbours(request: Request) -> tuple[Rows, Rows]:
         return np.empty(0, np.int64), np.empty(0, np.int64)
     targets = request.release.neighbours[sources].T.astype(np.int64)  # [K, s]: best of each first
     reasons = np.broadcast_to(sources, targets.shape)
-    keep = targets >= 0
+    keep = (targets >= 0) & ~np.isin(targets, sources)
     if request.allowed is not None:
         keep &= request.allowed[targets]
     keep &= np.cumsum(keep, axis=0) <= _SESSION_NEIGHBOURS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import Lock
@@ -17,10 +18,12 @@ from services.common.ports import ItemFilter
 from services.common.rpc.breaker import Breaker
 from services.recall.availability import LiveSet
 from services.recall.catalogue import Catalogue, Mask, Rows
+from services.recall.index.port import Vector, VectorIndex
 from services.recall.merge import Found
-from services.recall.vector_search import NearestRows, Vector, VectorSearch
+from services.recall.vector_search import VectorSearch
 
 _QUIET = 4  # ONNX Runtime's own log: fatal only, since failures are raised
+_WARM_S = 5.0
 _DISLIKE, _PURCHASE = EVENT_TYPES.index("dislike"), EVENT_TYPES.index("purchase")
 
 
@@ -44,7 +47,7 @@ class LoadedRelease:
     """Everything recall reads of one release. Build it with `load`; safe to share between threads."""
 
     def __init__(
-        self, release: Release, tower: UserTower, index: NearestRows, catalogue: Catalogue, exact_limit: int
+        self, release: Release, tower: UserTower, index: VectorIndex, catalogue: Catalogue, exact_limit: int
     ) -> None:
         self.name = release.name
         self.schema: FeatureSchema = release.schema
@@ -56,7 +59,7 @@ class LoadedRelease:
         self.neighbours = np.array(release.neighbours)
         self.neighbour_scores = np.array(release.neighbour_scores)
         self.catalogue = catalogue
-        self.search = VectorSearch(index, self.vectors, exact_limit, Breaker(failures=2, probe_s=2.0))
+        self.search = VectorSearch(index, self.vectors, exact_limit, Breaker(failures=1, probe_s=1.0))
         channels = release.channels
         self.lists = {name: self._listed(getattr(channels, name)) for name in ("popular", "trending", "new")}
         self.segments = {name: self._listed(part) for name, part in channels.segments.items()}
@@ -65,7 +68,7 @@ class LoadedRelease:
         self._lock = Lock()
 
     @classmethod
-    def load(cls, release: Release, index: NearestRows, exact_limit: int) -> LoadedRelease:
+    def load(cls, release: Release, index: VectorIndex, exact_limit: int) -> LoadedRelease:
         """Read the release's catalogue and its user tower."""
         return cls(
             release,
@@ -74,6 +77,16 @@ class LoadedRelease:
             Catalogue(release.catalogue(), release.items.prices),
             exact_limit,
         )
+
+    def warm(self) -> None:
+        """Run everything once, so that the first shopper does not pay for what happens once.
+
+        Raises:
+            Unavailable: the user tower fails. The index may be away: exact search stands in for it.
+        """
+        vector = self.encode_user(UserContext("", {}, (), self.table.data_end + 1))
+        with contextlib.suppress(Unavailable):
+            self.search.nearest(vector, 10, None, _WARM_S)
 
     def rows_of(self, item_ids: Sequence[str]) -> Rows:
         """int64 [n], -1 for items the release lacks."""

@@ -15,8 +15,6 @@ from services.common.rpc import Servicer, remaining_s
 DEFAULT_NUM = 100  # for request_num 0
 _OK, _FAILED = 200, 500
 
-log = structlog.get_logger()
-
 
 class OriginalRecallServicer(pb_grpc.RecallServiceServicer):
     """Errors go into the body, as this contract's callers expect."""
@@ -26,7 +24,7 @@ class OriginalRecallServicer(pb_grpc.RecallServiceServicer):
 
     def recall(self, request: pb.RecallRequest, context: grpc.ServicerContext) -> pb.RecallResponse:
         """Candidates of all channels, or of the one that `recall_type` names; best first."""
-        log.info("original_call", log_id=request.log_id[:MAX_LOG_ID])
+        structlog.contextvars.bind_contextvars(log_id=request.log_id[:MAX_LOG_ID])
         try:
             result = self._port.recall_items(
                 self._contexts.read(request.user_info, remaining_s()),

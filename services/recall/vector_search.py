@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import numpy as np
 import numpy.typing as npt
 import structlog
@@ -11,22 +9,16 @@ import structlog
 from services.common.errors import Unavailable
 from services.common.rpc.breaker import Breaker
 from services.recall.catalogue import Mask, Rows
+from services.recall.index.exact import ExactIndex
+from services.recall.index.port import IndexUnavailable, Vector, VectorIndex
 
-Vector = npt.NDArray[np.float32]
 Floats = npt.NDArray[np.float32]
 
 _FEW_ROWS = 4_096  # so few allowed rows are searched exactly: cheaper than any index's answer, and complete
+_INDEX_SHARE = 0.5  # of the time that remains: exact search must still be able to answer
 _MOST_FETCHED = 4_096  # beyond this over-fetching costs more than exact search
 
 log = structlog.get_logger(__name__)
-
-
-class NearestRows(Protocol):
-    """What recall needs of a vector index. Raises `Unavailable` when it does not answer."""
-
-    def search(self, vector: Vector, top_k: int, timeout_s: float) -> tuple[Rows, Floats]:
-        """Rows int64 [k'] and inner products float32 [k'], best first, k' <= top_k."""
-        ...
 
 
 class VectorSearch:
@@ -40,7 +32,7 @@ class VectorSearch:
     """
 
     def __init__(
-        self, index: NearestRows, vectors: npt.NDArray[np.float32], exact_limit: int, breaker: Breaker
+        self, index: VectorIndex, vectors: npt.NDArray[np.float32], exact_limit: int, breaker: Breaker
     ) -> None:
         self._index, self._vectors, self._breaker = index, vectors, breaker
         self._exact_allowed = len(vectors) <= exact_limit
@@ -81,8 +73,8 @@ class VectorSearch:
         """The index's answer; None if exact search must stand in."""
         if self._breaker.allow():
             try:
-                found = self._index.search(vector, wanted, timeout_s)
-            except Unavailable as error:
+                found = self._index.search(vector, wanted, timeout_s * _INDEX_SHARE)
+            except IndexUnavailable as error:
                 self._breaker.failure()
                 log.warning("index.unavailable", error=str(error), exact=self._exact_allowed)
                 if not self._exact_allowed:
@@ -96,17 +88,8 @@ class VectorSearch:
 
     def _exact(self, vector: Vector, top_k: int, allowed: Mask | None) -> tuple[Rows, Floats]:
         """Exact inner products over the allowed rows."""
-        rows = None if allowed is None else np.flatnonzero(allowed)
-        scores = (self._vectors if rows is None else self._vectors[rows]) @ vector
-        return best(scores, top_k, rows)
-
-
-def best(scores: Floats, top_k: int, rows: Rows | None = None) -> tuple[Rows, Floats]:
-    """The `top_k` highest scores and their rows (positions without `rows`), best first; ties by position."""
-    if len(scores) > top_k:
-        top = np.argpartition(-scores, top_k - 1)[:top_k]
-        top.sort()
-    else:
-        top = np.arange(len(scores))
-    top = top[np.argsort(-scores[top], kind="stable")]
-    return (top if rows is None else rows[top]).astype(np.int64), scores[top]
+        if allowed is None:
+            return ExactIndex(self._vectors).search(vector, top_k, timeout_s=0)
+        rows = np.flatnonzero(allowed)
+        places, scores = ExactIndex(self._vectors[rows]).search(vector, top_k, timeout_s=0)
+        return rows[places], scores

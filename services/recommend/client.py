@@ -15,7 +15,7 @@ from services.common.ports import (
     RecommendQuery,
 )
 from services.common.rpc import Target
-from services.item.convert import item_from_proto
+from services.item.messages import item_from_proto
 
 _KIND_PREFIX = "REASON_KIND_"
 

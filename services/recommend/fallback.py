@@ -8,6 +8,7 @@ from threading import Event, Thread
 import structlog
 
 from models.features import UserContext
+from services.common.errors import Unavailable
 from services.common.ports import Candidate, RecallPort, RecallResult
 
 REFRESH_S = 15.0
@@ -37,6 +38,11 @@ class LastGoodList:
     def current(self) -> RecallResult:
         """The list; empty only if there never was one."""
         return self._list or RecallResult((), "")
+
+    def check_ready(self) -> None:
+        """Raises Unavailable while there is no list at all: a readiness check."""
+        if not self._list:
+            raise Unavailable("neither recall nor a release on disk has given a list yet")
 
     def open(self) -> None:
         """Take the seed, then keep the list fresh in the background."""

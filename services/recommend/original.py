@@ -19,8 +19,6 @@ PAGE_SIZE = 50
 _OK, _FAILED = 200, 500
 _STRANGER = "0"  # the id of the user of whom nothing usable is given: gets what is popular
 
-log = structlog.get_logger()
-
 
 class OriginalRecommendServicer(pb_grpc.ASServiceServicer):
     """Errors go into the body, as this contract's callers expect."""
@@ -30,7 +28,7 @@ class OriginalRecommendServicer(pb_grpc.ASServiceServicer):
 
     def as_call(self, request: pb.ASRequest, context: grpc.ServicerContext) -> pb.ASResponse:
         """A list for the user of `user_id`, or of `user_info`; best first."""
-        log.info("original_call", log_id=request.log_id[:MAX_LOG_ID])
+        structlog.contextvars.bind_contextvars(log_id=request.log_id[:MAX_LOG_ID])
         try:
             if not request.user_id and not request.HasField("user_info"):
                 return _failure("user_id: one of user_id and user_info must be given")

@@ -11,7 +11,7 @@ from services.common import convert
 from services.common.ports import RecommendedItem, RecommendPort, RecommendQuery
 from services.common.rpc import Servicer, remaining_s
 from services.common.validate import DEFAULT_PAGE
-from services.item.convert import item_to_proto
+from services.item.messages import item_to_proto
 
 DEFAULT_CANDIDATES = 200
 

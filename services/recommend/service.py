@@ -8,13 +8,12 @@ What a failing part leaves: the table "Failure policy" of docs/adr/0050; each ro
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
 from uuid import uuid4
 
 import numpy as np
 
-from models.features import Event, UserContext, canonical
+from models.features import Event, UserContext
 from services.common.errors import DeadlineExceeded, InvalidArgument, NotFound
 from services.common.ports import (
     NO_FILTER,
@@ -36,6 +35,7 @@ from services.common.validate import (
     check_page_size,
     check_range,
 )
+from services.common.values import now_ms, profile_features
 from services.recall.session import session_items
 from services.recommend.attribution import Attribution, make_token
 from services.recommend.facts import Facts
@@ -48,7 +48,6 @@ MAX_SESSION_ITEMS = 50
 CANDIDATES = (50, 500)
 _HISTORY = 1_000
 _PLACEMENT = re.compile(r"[a-z0-9_-]{1,64}")
-_NOBODY: dict[str, str | list[str]] = {}
 
 
 class RecommendService:
@@ -72,7 +71,7 @@ class RecommendService:
         deadline_s: float = 0.3,
         policy: Policy | None = None,
         budgets: Budgets | None = None,
-        clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        clock_ms: Callable[[], int] = now_ms,
         request_id: Callable[[], str] = str,
     ) -> None:
         self._user, self._item, self._recall, self._rank = user, item, recall, rank
@@ -177,9 +176,7 @@ class RecommendService:
                 for place, item_id in enumerate(query.session_item_ids)
             ]
             events = [*clicks, *events][:_HISTORY]
-        profile = dict(stored.context.profile) if stored else dict(_NOBODY)
-        for name, value in (query.profile or {}).items():
-            profile[name] = list(value) if isinstance(value, tuple) else canonical(value)
+        profile = {**(stored.context.profile if stored else {}), **profile_features(query.profile or {})}
         context = UserContext.at_request(query.user_id, profile, events, now)
         return KnownContext(context, stored.known if stored else False)
 
@@ -241,7 +238,7 @@ class RecommendService:
             raise NotFound(f"item {item_id!r} is not in the catalogue")
         leaf = found[0][0].category_path[-1:]
         narrowed = item_filter if item_filter.categories else _in_categories(item_filter, frozenset(leaf))
-        nobody = UserContext("", _NOBODY, (), self._clock_ms())
+        nobody = UserContext("", {}, (), self._clock_ms())
         return run.ask(
             "recall",
             self._budgets.recall,
