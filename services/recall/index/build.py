@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from pymilvus import DataType, MilvusClient
 
-from services.recall.index.collection import MILVUS_ERRORS, Description, count_rows, reason
+from services.recall.index.collection import FLAT, MILVUS_ERRORS, Description, count_rows, reason
 from services.recall.index.port import IndexMismatch, IndexUnavailable
 
 BATCH = 2_000
@@ -64,6 +64,9 @@ def build_collection(
             # What was there before was not the first rows: write all of it again, by key, nothing is doubled.
             written += _write(client, name, ids, vectors, 0, progress)
             found = count_rows(client, name, _INSERT_TIMEOUT_S)
+        if written and index_params["index_type"] != FLAT:
+            # A server builds the graph over sealed segments only; until then it compares with every new row.
+            client.flush(name, timeout=_CREATE_TIMEOUT_S)
     except MILVUS_ERRORS as error:
         raise IndexUnavailable(f"collection {name}: {reason(error)}") from error
     if found != description.rows:

@@ -23,6 +23,8 @@ MILVUS_ERRORS = (MilvusException, grpc.RpcError)
 """What a failing call raises: pymilvus lets some of gRPC's own errors through, deadlines among them."""
 
 METRIC = "IP"
+FLAT, HNSW = "FLAT", "HNSW"
+
 FLAT_UP_TO = 10_000
 """Rows up to which comparing with every vector is as fast as a graph, and exact."""
 
@@ -46,7 +48,7 @@ class Description:
     fingerprint: str
     dim: int
     rows: int
-    index: str = "FLAT"
+    index: str = FLAT
     metric: str = METRIC
 
     def to_json(self) -> str:
@@ -122,15 +124,15 @@ def is_lite(client: MilvusClient) -> bool:
 
 
 def index_for(rows: int, *, lite: bool) -> dict[str, Any]:
-    """Index type and build parameters by size, measured in docs/adr/0022-vector-index.md."""
+    """Index type and build parameters by size, see docs/adr/0022-vector-index.md."""
     if lite or rows <= FLAT_UP_TO:
-        return {"index_type": "FLAT", "metric_type": METRIC, "params": {}}
-    return {"index_type": "HNSW", "metric_type": METRIC, "params": {"M": 16, "efConstruction": 200}}
+        return {"index_type": FLAT, "metric_type": METRIC, "params": {}}
+    return {"index_type": HNSW, "metric_type": METRIC, "params": {"M": 16, "efConstruction": 200}}
 
 
 def search_params(index: str, rows: int, top_k: int) -> dict[str, Any]:
     """Search parameters of an index: HNSW looks at `ef` candidates, never fewer than asked for."""
-    if index != "HNSW":
+    if index != HNSW:
         return {"metric_type": METRIC, "params": {}}
     return {"metric_type": METRIC, "params": {"ef": max(512 if rows >= _VERY_LARGE else 256, top_k)}}
 
