@@ -1,0 +1,147 @@
+"""What every implementation of the item port does."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+import redis
+
+from services.common import keys
+from services.common.errors import InvalidArgument, NotFound
+from services.common.ports import Item, ItemPort
+
+pytestmark = pytest.mark.contract
+
+T = 2.0  # seconds a call may take
+TEA = Item(
+    item_id="tea",
+    title="Green tea, 100 g",
+    category_path=("Grocery", "Tea"),
+    brand="Ours",
+    shop="7",
+    price=3.5,
+    available=True,
+    listed_at_ms=1_500_000_000_000,
+    attributes={"organic": "yes", "weight": 100.0, "labels": ("a", "b")},
+)
+
+
+def test_a_written_item_is_read_back(items: ItemPort) -> None:
+    bare = Item("bare")
+    assert items.upsert_items([TEA, bare], T) == 2
+    assert items.get_item("tea", T) == TEA
+    assert items.get_item("bare", T) == bare
+
+
+def test_an_unknown_item_is_not_found(items: ItemPort) -> None:
+    with pytest.raises(NotFound, match="nothing"):
+        items.get_item("nothing", T)
+
+
+def test_a_batch_keeps_the_order_and_names_the_missing(items: ItemPort) -> None:
+    items.upsert_items([Item(name) for name in "abc"], T)
+    found, missing = items.batch_get_items(["c", "x", "a", "y"], T)
+    assert [item.item_id for item in found] == ["c", "a"]
+    assert missing == ["x", "y"]
+
+
+def test_availability_is_changed_and_missing_ids_are_named(items: ItemPort) -> None:
+    items.upsert_items([TEA, Item("gone", available=False)], T)
+    assert items.set_availability(["tea", "x"], False, T) == (1, ["x"])
+    assert items.get_item("tea", T) == replace(TEA, available=False)
+    assert items.set_availability(["tea", "gone"], True, T) == (2, [])
+    assert items.get_item("tea", T).available
+    assert items.get_item("gone", T).available
+
+
+def test_what_is_not_available_is_in_the_set_that_recall_reads(items: ItemPort, redis_url: str) -> None:
+    items.upsert_items([TEA, Item("gone", available=False)], T)
+    items.set_availability(["tea"], False, T)
+    assert redis.Redis.from_url(redis_url).smembers(keys.UNAVAILABLE) == {b"tea", b"gone"}
+
+
+def test_items_are_listed_in_pages_without_gaps(items: ItemPort) -> None:
+    names = [f"i{number:03}" for number in range(205)]
+    items.upsert_items([Item(name) for name in names], T)
+    seen, token = [], ""
+    while True:
+        page, token = items.list_items(100, token, T)
+        seen += [item.item_id for item in page]
+        if not token:
+            break
+    assert seen == names
+
+
+def test_an_item_that_others_wrote_in_the_original_form_is_read(items: ItemPort, redis_url: str) -> None:
+    client = redis.Redis.from_url(redis_url)
+    row = {"sku_id": "1", "brand": "3456", "shopid": "6980", "cate": "70"}
+    client.set("1##product_info", json.dumps(row))
+    client.set("2##product_info", "not json")
+    client.set("3##product_info", "[1]")
+    found, missing = items.batch_get_items(["1", "2", "3"], T)
+    assert found == [Item("1", category_path=("70",), brand="3456", shop="6980")]
+    assert missing == ["2", "3"]
+
+
+def test_an_item_is_written_in_the_original_form_too(items: ItemPort, redis_url: str) -> None:
+    items.upsert_items([TEA], T)
+    raw = redis.Redis.from_url(redis_url).get("tea##product_info")
+    assert isinstance(raw, bytes)
+    row = json.loads(raw)
+    assert {name: row[name] for name in ("sku_id", "brand", "shopid", "cate")} == {
+        "sku_id": "tea", "brand": "Ours", "shopid": "7", "cate": "Tea",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("bad", ["", "x" * 257, "a\x00b", "x" * 10_000])
+def test_bad_ids_are_refused_by_every_call(items: ItemPort, bad: str) -> None:
+    calls = [
+        lambda: items.get_item(bad, T),
+        lambda: items.batch_get_items(["ok", bad], T),
+        lambda: items.upsert_items([Item(bad)], T),
+        lambda: items.set_availability([bad], True, T),
+    ]
+    for call in calls:
+        with pytest.raises(InvalidArgument, match="item_id"):
+            call()
+
+
+@pytest.mark.parametrize("size", [0, -1, 101, 1_000_000])
+def test_page_sizes_out_of_range_are_refused(items: ItemPort, size: int) -> None:
+    with pytest.raises(InvalidArgument, match=f"page_size: must be 1 to 100, not {size}"):
+        items.list_items(size, "", T)
+
+
+def test_a_token_of_another_list_is_refused(items: ItemPort) -> None:
+    with pytest.raises(InvalidArgument, match="page_token"):
+        items.list_items(10, "dXNlcnM6YQ", T)
+
+
+def test_batches_that_are_empty_or_too_long_are_refused(items: ItemPort) -> None:
+    for count in (0, 1001):
+        with pytest.raises(InvalidArgument, match="item_ids: has"):
+            items.batch_get_items(["a"] * count, T)
+        with pytest.raises(InvalidArgument, match="items: has"):
+            items.upsert_items([Item("a")] * count, T)
+        with pytest.raises(InvalidArgument, match="item_ids: has"):
+            items.set_availability(["a"] * count, True, T)
+
+
+@pytest.mark.parametrize(
+    ("bad", "field"),
+    [
+        (replace(TEA, price=-1.0), "price"),
+        (replace(TEA, price=float("nan")), "price"),
+        (replace(TEA, title="x" * 1025), "title"),
+        (replace(TEA, category_path=("a",) * 9), "category_path"),
+        (replace(TEA, listed_at_ms=-5), "listed_at_ms"),
+        (replace(TEA, attributes={"sku_id": "2"}), "attributes.sku_id"),
+        (replace(TEA, attributes={f"a{number}": "1" for number in range(65)}), "attributes"),
+    ],
+)
+def test_of_a_batch_with_one_bad_item_none_is_written(items: ItemPort, bad: Item, field: str) -> None:
+    with pytest.raises(InvalidArgument, match=rf"items\[1\]\.{field}"):
+        items.upsert_items([Item("good"), bad], T)
+    assert items.batch_get_items(["good"], T) == ([], ["good"])
