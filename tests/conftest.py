@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -33,3 +35,25 @@ def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
     server = RedisServer(tmp_path / "redis-data").start()
     yield server
     server.stop()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """See `_no_skips_in_ci`."""
+    outcome: Any = yield
+    _no_skips_in_ci(item.nodeid, outcome.get_result())
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector) -> Iterator[None]:
+    """See `_no_skips_in_ci`."""
+    outcome: Any = yield
+    _no_skips_in_ci(collector.nodeid, outcome.get_result())
+
+
+def _no_skips_in_ci(name: str, report: pytest.TestReport | pytest.CollectReport) -> None:
+    """In CI everything a test needs is installed: there a skipped test or module is a failure."""
+    in_ci = os.environ.get("CI", "") not in {"", "false"}
+    if in_ci and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"{name} was skipped, which CI does not allow: {report.longrepr}"

@@ -1,0 +1,71 @@
+"""Which parts run here, with which commands and ports."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from scripts.supervision.parts import Part, parts
+from services.settings import Settings
+
+pytestmark = pytest.mark.unit
+
+RELEASE = Path("/releases/shop-20260101T000000Z")
+
+
+def by_name(settings: Settings, release: Path | None = RELEASE) -> dict[str, Part]:
+    return {part.name: part for part in parts(settings, release)}
+
+
+def test_everything_runs_here_by_default_on_the_original_ports() -> None:
+    found = by_name(Settings(_env_file=None))
+
+    ports = {name: part.port for name, part in found.items() if name != "nginx"}
+    assert ports == {
+        "redis": 6379, "milvus": 19530, "serving": 9393, "user": 8910, "item": 8920, "recall": 8950,
+        "rank": 8960, "recommend": 8930, "web1": 5000, "web2": 5001,
+    }  # fmt: skip
+    assert all(part.command for part in found.values())
+
+
+def test_the_offset_moves_every_port_and_every_question_about_health() -> None:
+    for part in by_name(Settings(_env_file=None, port_offset=1000)).values():
+        assert str(part.port) in part.target
+        assert part.port in {7379, 20530, 10393, 9910, 9920, 9950, 9960, 9930, 6000, 6001, 6158}
+
+
+def test_a_part_with_an_address_of_its_own_is_watched_but_not_started() -> None:
+    found = by_name(
+        Settings(
+            _env_file=None,
+            redis_url="redis://store:6380/0",
+            milvus_uri="https://vectors.example:443",
+            rank_predictor="serving://models:9393",
+            item_address="items:8920",
+        )
+    )
+
+    elsewhere = {name: part.target for name, part in found.items() if not part.command}
+    assert elsewhere == {
+        "redis": "redis://store:6380/0",
+        "milvus": "vectors.example:443",
+        "serving": "models:9393",
+        "item": "items:8920",
+    }
+
+
+def test_paddle_serving_is_left_out_with_onnx_and_before_there_is_a_release() -> None:
+    assert "serving" not in by_name(Settings(_env_file=None, rank_predictor="onnx://"))
+    assert "serving" not in by_name(Settings(_env_file=None), release=None)
+
+
+def test_paddle_serving_on_another_loopback_port_is_started_there() -> None:
+    serving = by_name(Settings(_env_file=None, rank_predictor="serving://127.0.0.1:9400"))["serving"]
+
+    assert serving.command[-2:] == ("--port", "9400")
+    assert f"{RELEASE}/rank_serving" in serving.command
+
+
+def test_what_binds_every_address_is_asked_on_loopback() -> None:
+    assert by_name(Settings(_env_file=None, bind="0.0.0.0"))["user"].target == "127.0.0.1:8910"  # noqa: S104
