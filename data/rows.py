@@ -168,11 +168,14 @@ class _Lines:
         self.table = table
         self._rejects = rejects
         self.number = 0
+        self.first = 0
+        """The first line handed out since this was set to 0: where a row of several lines starts."""
 
     def __iter__(self) -> Iterator[str]:
         while line := self._text.readline(_LINE_LIMIT):
             self.number += 1
             if len(line) < _LINE_LIMIT:
+                self.first = self.first or self.number
                 yield line
                 continue
             self._rejects.read(self.table, 1)
@@ -191,7 +194,7 @@ def _split(lines: _Lines, delimiter: str) -> Iterator[tuple[int, list[str]]]:
 def _quoted(lines: _Lines, form: TextFormat, rejects: Rejects) -> Iterator[tuple[int, list[str]]]:
     reader = csv.reader(iter(lines), delimiter=form.delimiter, strict=False)
     while True:
-        start = lines.number + 1
+        lines.first = 0
         try:
             row = next(reader)
         except StopIteration:
@@ -200,10 +203,10 @@ def _quoted(lines: _Lines, form: TextFormat, rejects: Rejects) -> Iterator[tuple
             csv.Error
         ) as error:  # a quote that is never closed, or a NUL byte: the reader goes on behind it
             rejects.read(lines.table, 1)
-            rejects.add(Reject(lines.table, str(lines.path), start, f"not CSV: {error}", ""))
+            rejects.add(Reject(lines.table, str(lines.path), lines.first, f"not CSV: {error}", ""))
             continue
         if row:
-            yield start, row
+            yield lines.first, row
 
 
 def _header(

@@ -73,9 +73,7 @@ class EventSorter:
 
     def _merge(self, runs: list[Path]) -> Iterator[Any]:
         """Merge sorted runs: rows up to the least of the batches' last rows are complete, so they can go."""
-        cursors = [
-            cursor for cursor in (_Cursor(run, self._batch_rows) for run in runs) if cursor.table is not None
-        ]
+        cursors = [cursor for cursor in map(_Cursor, runs) if cursor.table is not None]
         while cursors:
             bound = min(cursor.last() for cursor in cursors)
             yield _in_order(pa.concat_tables([cursor.take(bound) for cursor in cursors]))
@@ -83,21 +81,22 @@ class EventSorter:
 
 
 class _Cursor:
-    """Reads one sorted run batch by batch."""
+    """Reads one sorted run, a row group (of `batch_rows` rows) at a time."""
 
-    def __init__(self, path: Path, batch_rows: int) -> None:
-        self._file = pq.ParquetFile(path)
-        self._batches = self._file.iter_batches(batch_rows, use_threads=False)
+    def __init__(self, path: Path) -> None:
+        # Not iter_batches: it keeps what it has read of every row group until the file's end.
+        self._file = pq.ParquetFile(path, pre_buffer=False)
+        self._group = 0
         self.table: Any = None
         self._next()
 
     def _next(self) -> None:
-        batch = next(self._batches, None)
-        if batch is None:
+        if self._group == self._file.num_row_groups:
             self.table = None
             self._file.close()
             return
-        self.table = pa.Table.from_batches([batch], schema=_SCHEMA)
+        self.table = self._file.read_row_group(self._group, use_threads=False)
+        self._group += 1
         self._at, self._seq = _keys(self.table)
 
     def last(self) -> tuple[int, int]:

@@ -47,7 +47,7 @@ class Mapped:
         return self._load().dataset
 
     def write(self, out: PreparedWriter, progress: Progress) -> None:
-        """Users and items of their own files first, then events; what only these know is added as it comes."""
+        """Users and items of their own files first, then events; what only these know is added then."""
         config = self._load()
         if config.users_file:
             for cols in self._stream(config.users_file, "users", _user_columns(config), out, progress):

@@ -100,6 +100,7 @@ def load_mapping(path: Path) -> Mapped:
     user_columns = _users(users, event_columns.user_id)
     item_columns = _items(items, event_columns.item_id)
     users_file, items_file = (_file(table) if table.has("file") else None for table in (users, items))
+    built_in = _built_in(items)
     for table in (events, users, items, root):
         table.refuse_unknown()
     weights = dict(head.raw.get("weights", {}))
@@ -114,7 +115,7 @@ def load_mapping(path: Path) -> Mapped:
         **{
             **vars(dataset),
             "user_features": tuple(column.feature for column in user_columns.features),
-            "item_features": _built_in(items) + tuple(column.feature for column in item_columns.features),
+            "item_features": built_in + tuple(column.feature for column in item_columns.features),
         }
     )
     return Mapped(dataset, events_file, event_columns, user_columns, item_columns, users_file, items_file)
