@@ -27,6 +27,8 @@ _OPTIONS = [
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 500),
     ("grpc.max_reconnect_backoff_ms", 1000),
+    # The ranker is on this machine or in the same network, never behind the proxy that downloads go through.
+    ("grpc.enable_http_proxy", 0),
     # A name with several addresses is several replicas.
     ("grpc.lb_policy_name", "round_robin"),
 ]

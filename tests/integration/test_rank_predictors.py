@@ -20,6 +20,7 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from paddle_serving import pipeline_service_pb2 as wire
 
 from models.serving_layout import ServingVar, write_serving_layout
@@ -223,6 +224,12 @@ def test_tensors_as_plain_protobuf_lists_are_understood(server: Program, release
 def test_string_values_are_not_feeds(server: Program) -> None:
     response = _ask(server, wire.Request(key=["sparse_ids"], value=["__import__('os').abort()"]))
     assert response.err_no == 51
+
+
+def test_standard_health_says_serving(server: Program) -> None:
+    with grpc.insecure_channel(server.address) as channel:
+        answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=5)
+    assert answer.status == health_pb2.HealthCheckResponse.SERVING
 
 
 def test_it_leads_its_own_session_and_listens_on_loopback_only(server: Program) -> None:
