@@ -2,8 +2,8 @@
 
     python -m bench.data_memory [--rows 300000] [--sizes 1,4,16] [--sources jdata,tafeng]
 
-Writes raw files of ours with 1, 4 and 16 times as many event rows (the same users and items), prepares each
-in a fresh process, and prints its peak resident memory. Exits with 1 when one needs over 1.25 times the first.
+Writes raw files of ours with 1, 4 and 16 times as many event rows (same users and items), prepares each in a
+fresh process, and prints its peak resident memory. Exits with 1 when one needs over 1.25 times the first.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+
+from data.sources.tafeng import COLUMNS
 
 USERS, ITEMS = 20_000, 5_000
 TOLERANCE = 1.25
@@ -60,7 +62,7 @@ def tafeng(folder: Path, rows: int) -> list[str]:
     with (folder / "ta_feng.csv").open("w") as file:
         file.write(names)
         file.writelines(
-            f'"{1 + at % 12}/{1 + at % 28}/2000","{user}","45-49","115","{item % 700}","{item}","2","24","30"\n'
+            f'"{1 + at % 12}/{1 + at % 28}/2000","{user}","45-49","115","{item % 7}","{item}","2","9","30"\n'
             for user, item, at in _pairs(rows)
         )
     return ["tafeng", "--path", str(folder)]
