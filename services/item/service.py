@@ -77,7 +77,7 @@ class ItemService:
         """Create or replace items; all are checked before the first is written."""
         check_count("items", items)
         for at, item in enumerate(items):
-            _check(f"items[{at}]", item)
+            check_item(f"items[{at}]", item)
         distinct = {item.item_id: item for item in items}  # of one id twice, the last counts
         self._store.write(list(distinct.values()))
         return len(distinct)
@@ -104,7 +104,8 @@ class ItemService:
         return [item for item in found if item is not None], missing
 
 
-def _check(path: str, item: Item) -> None:
+def check_item(path: str, item: Item) -> None:
+    """An item within its limits. Raises InvalidArgument with a field below `path`."""
     check_id(f"{path}.item_id", item.item_id)
     check_text(f"{path}.title", item.title)
     check_text(f"{path}.brand", item.brand)

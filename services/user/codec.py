@@ -35,15 +35,19 @@ def pack(events: Sequence[StoredEvent]) -> bytes:
     n = len(events)
     ids, types, at, values, tokens, event_ids = zip(*events, strict=True) if n else ((),) * 6
     lines = [*ids, *tokens, *event_ids] if any(tokens) or any(event_ids) else ids
-    return b"".join(
-        (
-            _HEAD.pack(_VERSION, n),
-            struct.pack(f"<{n}q", *at),
-            bytes(_CODES.get(name, 0) for name in types),
-            struct.pack(f"<{n}d", *values),
-            "\n".join(lines).encode(),
-        )
+    return pack_columns(
+        lines, struct.pack(f"<{n}q", *at), bytes(map(type_code, types)), struct.pack(f"<{n}d", *values)
     )
+
+
+def pack_columns(lines: Sequence[str], at: bytes, types: bytes, values: bytes) -> bytes:
+    """The same from columns that are packed already, one type byte an event: for loads in bulk."""
+    return b"".join((_HEAD.pack(_VERSION, len(types)), at, types, values, "\n".join(lines).encode()))
+
+
+def type_code(name: str) -> int:
+    """The byte of an event type; 0, "other", for one that is not known."""
+    return _CODES.get(name, 0)
 
 
 def unpack(blob: bytes) -> list[StoredEvent]:

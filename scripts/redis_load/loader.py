@@ -1,0 +1,283 @@
+"""Writing a load into Redis: a new generation beside the old one, one switch, then the old one's end.
+
+What a load has done so far is in the hash `ecrs:load`, written together with each batch of rows, so that a
+load that was interrupted goes on where it stopped:
+
+    phase       "writing" until the switch, then "switched" until mirrors and clean-up are done
+    source      fingerprint of what is being loaded; another one starts anew
+    generation  the number being written
+    old:<part>  the generation it replaces
+    rows:<part> rows written;  done:<part> "1" when all are
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from typing import Any, Protocol
+
+from scripts.redis_load.problems import BadData, Problems
+from scripts.redis_load.sources import Part, Row
+from services.common import keys
+from services.common.errors import Unavailable
+from services.common.redis import Redis, redis_errors
+
+LOAD, LOCK, COUNTER = "ecrs:load", "ecrs:load:lock", "ecrs:generation:last"
+_DROPPED = "ecrs:load:dropped"
+_BATCH = 500
+_LOCK_S = 600  # sorting a large share of histories writes nothing for minutes
+_SCAN = 5_000
+
+_KEY: dict[str, Callable[[str, str], str]] = {
+    "users": keys.user,
+    "items": keys.item,
+    "histories": keys.history,
+    "channels": keys.channel,
+}
+_IDS = {"users": keys.user_ids, "items": keys.item_ids}
+_ORIGINAL = {"users": keys.original_user, "items": keys.original_item}
+_LIVE = {"users": keys.LIVE_USERS, "items": keys.LIVE_ITEMS}
+
+# The switch, all of it at one moment. KEYS: generation hash, load hash, unavailable set, its staged
+# successor, live items, the new item ids. ARGV: the generation, then the parts.
+# What is unavailable afterwards: what the load says of its items, and what was so of items that it lacks.
+_SWITCH = """
+local g = ARGV[1]
+for i = 2, #ARGV do
+  redis.call('HSET', KEYS[1], ARGV[i], g)
+  if ARGV[i] == 'items' then
+    for _, id in ipairs(redis.call('SMEMBERS', KEYS[3])) do
+      if redis.call('ZSCORE', KEYS[5], id) and not redis.call('ZSCORE', KEYS[6], id) then
+        redis.call('SADD', KEYS[4], id)
+      end
+    end
+    redis.call('DEL', KEYS[3])
+    if redis.call('EXISTS', KEYS[4]) == 1 then redis.call('RENAME', KEYS[4], KEYS[3]) end
+  end
+end
+redis.call('HSET', KEYS[2], 'phase', 'switched')
+"""
+
+
+class Progress(Protocol):
+    """Hears how far a step is."""
+
+    def step(self, name: str, total: int | None, done: int) -> None: ...
+
+    def advance(self, rows: int) -> None: ...
+
+
+class RedisLoader:
+    """Loads parts into `redis`; readers see whole loads only. Raises Unavailable and BadData."""
+
+    def __init__(self, redis: Redis, progress: Progress, grace_s: int = 60) -> None:
+        self._redis: Any = redis  # its typed answers are unions over both kinds of decoding
+        self._progress, self._grace_s = progress, grace_s
+        self._owner = f"{socket.gethostname()}:{os.getpid()}:{time.time_ns()}"
+
+    def run(self, parts: Sequence[Part], source: str, dataset: str | None) -> None:
+        """Load `parts`, or finish an interrupted load of the same `source`.
+
+        Args:
+            dataset: dataset.toml as JSON, to be stored with users or items; None to leave what is there.
+        """
+        with redis_errors(), self._locked():
+            state = self._state()
+            if state.get("phase") == "switched":  # it got so far: end it before anything else
+                self._finish(state)
+                if state.get("source") == source:
+                    return
+                state = {}
+            if state and state.get("source") != source:
+                self._clean(state["generation"], keys.PARTS, expire_s=0)
+                self._redis.delete(LOAD)
+                state = {}
+            if not state:
+                state = self._begin(parts, source)
+            generation = state["generation"]
+            for part in parts:
+                self._write(part, generation, state)
+            self._drop_mirrors(parts, generation, state)
+            self._switch(parts, generation, dataset)
+            self._finish(self._state())
+
+    def _begin(self, parts: Sequence[Part], source: str) -> dict[str, str]:
+        generation = str(self._redis.incr(COUNTER))
+        state = {"phase": "writing", "source": source, "generation": generation}
+        for part in parts:
+            old = self._redis.hget(keys.GENERATION, part.name)
+            if isinstance(old, bytes):
+                state[f"old:{part.name}"] = old.decode()
+        self._redis.hset(LOAD, mapping={**state})
+        return state
+
+    def _write(self, part: Part, generation: str, state: dict[str, str]) -> None:
+        """The rows of a part that are not yet written."""
+        done = int(state.get(f"rows:{part.name}", 0))
+        self._progress.step(part.name, part.total, done)
+        if state.get(f"done:{part.name}"):
+            return
+        problems = Problems()
+        rows = iter(part.rows(problems))
+        for _ in islice(rows, done):
+            pass
+        for batch in _chunks(rows, _BATCH):
+            if not problems.lines:
+                done += len(batch)
+                self._write_batch(part.name, generation, batch, done)
+            self._progress.advance(len(batch))
+        problems.check()
+        if not done and not part.may_be_empty:
+            raise BadData(f"{part.files[0]}: has no rows")
+        self._redis.hset(LOAD, f"done:{part.name}", "1")
+
+    def _write_batch(self, part: str, generation: str, batch: Sequence[Row], done: int) -> None:
+        key = _KEY[part]
+        with self._redis.pipeline(transaction=True) as pipeline:
+            pipeline.mset({key(generation, row.id): row.value for row in batch})
+            if part in _IDS:
+                pipeline.zadd(_IDS[part](generation), {row.id: 0 for row in batch})
+            unavailable = [row.id for row in batch if not row.available]
+            if unavailable:
+                pipeline.sadd(_staged(generation), *unavailable)
+            pipeline.hset(LOAD, f"rows:{part}", str(done))
+            pipeline.expire(LOCK, _LOCK_S)
+            pipeline.execute()
+
+    def _drop_mirrors(self, parts: Sequence[Part], generation: str, state: dict[str, str]) -> None:
+        """Take away the original's keys of what this load no longer has.
+
+        Before the switch: readers still find those rows in the old generation, and after it nowhere.
+        """
+        for part in parts:
+            old = state.get(f"old:{part.name}")
+            if part.name not in _IDS or old is None:
+                continue
+            ids, original = _IDS[part.name], _ORIGINAL[part.name]
+            self._redis.zdiffstore(_DROPPED, [ids(old), ids(generation), _LIVE[part.name]])
+            while gone := self._redis.zrange(_DROPPED, 0, _BATCH - 1):
+                with self._redis.pipeline(transaction=True) as pipeline:
+                    pipeline.unlink(*(original(raw.decode()) for raw in gone))
+                    pipeline.zrem(_DROPPED, *gone)
+                    pipeline.execute()
+
+    def _switch(self, parts: Sequence[Part], generation: str, dataset: str | None) -> None:
+        names = [part.name for part in parts]
+        with self._redis.pipeline(transaction=True) as pipeline:
+            pipeline.eval(
+                _SWITCH,
+                6,
+                *(keys.GENERATION, LOAD, keys.UNAVAILABLE, _staged(generation)),
+                *(keys.LIVE_ITEMS, keys.item_ids(generation)),
+                *(generation, *names),
+            )
+            if dataset is not None:
+                pipeline.set(keys.DATASET, dataset)
+            pipeline.execute()
+
+    def _finish(self, state: dict[str, str]) -> None:
+        """After the switch: write the original's keys, let the old generations end."""
+        generation = state["generation"]
+        for part in (name for name in keys.PARTS if state.get(f"done:{name}")):
+            if part in _IDS:
+                self._mirror(part, generation)
+            old = state.get(f"old:{part}")
+            if old is not None:
+                self._clean(old, [part], expire_s=self._grace_s)
+        self._redis.delete(LOAD, _DROPPED)
+
+    def _mirror(self, part: str, generation: str) -> None:
+        ids, key, original = _IDS[part](generation), _KEY[part], _ORIGINAL[part]
+        self._progress.step(f"{part}, original keys", self._redis.zcard(ids), 0)
+        start = "-"
+        while page := self._redis.zrangebylex(ids, start, "+", 0, _BATCH):
+            with self._redis.pipeline(transaction=False) as pipeline:
+                for raw in page:
+                    row_id = raw.decode()
+                    pipeline.copy(key(generation, row_id), original(row_id), replace=True)
+                pipeline.expire(LOCK, _LOCK_S)
+                pipeline.execute()
+            self._progress.advance(len(page))
+            start = f"({page[-1].decode()}"
+
+    def _clean(self, generation: str, parts: Iterable[str], *, expire_s: int) -> None:
+        """End all keys of a generation's parts after `expire_s` seconds, at once for 0."""
+        patterns = [_KEY[part](_escaped(generation), "*") for part in parts]
+        single = [_IDS[part](generation) for part in parts if part in _IDS] + [_staged(generation)]
+        for found in (single, *(_scan(self._redis, pattern) for pattern in patterns)):
+            for batch in _chunks(iter(found), _SCAN):
+                with self._redis.pipeline(transaction=False) as pipeline:
+                    if expire_s:
+                        for key in batch:
+                            pipeline.expire(key, expire_s)
+                    else:
+                        pipeline.unlink(*batch)
+                    pipeline.expire(LOCK, _LOCK_S)
+                    pipeline.execute()
+
+    def _state(self) -> dict[str, str]:
+        raw: Any = self._redis.hgetall(LOAD)
+        return {name.decode(): value.decode() for name, value in raw.items()}
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """One load at a time; the lock of a process that is gone from this machine is taken over."""
+        if not self._redis.set(LOCK, self._owner, nx=True, ex=_LOCK_S):
+            holder = self._redis.get(LOCK)
+            if isinstance(holder, bytes) and _runs(holder.decode()):
+                raise Unavailable(f"another load is running ({holder.decode()}): wait for its end")
+            self._redis.set(LOCK, self._owner, ex=_LOCK_S)
+        try:
+            yield
+        finally:
+            if self._redis.get(LOCK) == self._owner.encode():
+                self._redis.delete(LOCK)
+
+
+def fingerprint_of(parts: Sequence[Part], length: int) -> str:
+    """What a load is of: parts, files, their sizes and times. Raises BadData."""
+    files = []
+    for part in parts:
+        for file in part.files:
+            try:
+                status = file.stat()
+            except OSError as error:
+                raise BadData(f"{file}: {error.strerror}") from error
+            files.append(f"{part.name}={file.resolve()}:{status.st_size}:{status.st_mtime_ns}")
+    return ";".join([*files, f"history={length}"])
+
+
+def _staged(generation: str) -> str:
+    return f"ecrs:{generation}:unavailable"
+
+
+def _escaped(text: str) -> str:
+    return "".join(f"[{sign}]" if sign in "*?[" else sign for sign in text)
+
+
+def _scan(redis: Redis, pattern: str) -> Iterator[bytes]:
+    found: Iterator[bytes] = redis.scan_iter(match=pattern, count=_SCAN)
+    return found
+
+
+def _chunks(rows: Iterator[Any], size: int) -> Iterator[list[Any]]:
+    while chunk := list(islice(rows, size)):
+        yield chunk
+
+
+def _runs(owner: str) -> bool:
+    """Whether the process that holds the lock may still run."""
+    host, _, rest = owner.partition(":")
+    if host != socket.gethostname():
+        return True
+    try:
+        os.kill(int(rest.partition(":")[0]), 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, ValueError):
+        return True
+    return True
