@@ -46,12 +46,12 @@ def main(folder: Path) -> None:
             spec([None, DENSE], "float32", "dense_values"),
         ],
     )
-    # Its optimisation step would look for packages to install.
+    # With its default optimiser it installs packages by pip into the running environment.
     paddle2onnx.export(
         str(folder / "model.json"),
         str(folder / "model.pdiparams"),
         str(folder / "model.onnx"),
-        enable_optimize=False,
+        optimize_tool="none",
     )
     rng = np.random.default_rng(3)
     cases = {}
