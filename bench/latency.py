@@ -6,7 +6,7 @@ Protocol: the running system's release, `--users` shoppers drawn with a seed, 20
 
 * One client: in each round every shopper is asked for once by every way, one way right after the other, so
   that the machine's moods hit all alike. Ways: the floor on ready arrays; the floor with features; the five
-  services' logic in this process; `Recommend` over gRPC. The last two with PaddleServing and with ONNX Runtime.
+  services' logic in this process; `Recommend` over gRPC. The last two with PaddleServing and with ONNX.
   p50, p95 and p99 are over all answers; ratios are of the p50.
 * Saturated: `--clients` client processes for `--seconds`, three rounds, median; the floor with one process a
   core. Clients share the processors with the services.
