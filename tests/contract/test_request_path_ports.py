@@ -1,0 +1,267 @@
+"""What every implementation of recall, rank and recommend does: in this process and over gRPC."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import redis
+
+from models.features import Event, UserContext
+from models.release import set_current
+from services import bootstrap
+from services.common import keys
+from services.common.errors import DeadlineExceeded, InvalidArgument, NotFound, ReleaseNotLoaded
+from services.common.ports import (
+    CHANNELS,
+    Degradation,
+    ItemFilter,
+    RankPort,
+    RecallPort,
+    RecommendPort,
+    RecommendQuery,
+    UserEvent,
+    UserPort,
+    UserProfile,
+)
+from services.common.rpc import App, Server
+from services.common.values import now_ms
+from services.settings import Settings
+from tests.support.redis_server import RedisServer, free_port
+from tests.support.releases import records, write_release
+
+pytestmark = pytest.mark.contract
+
+T = 5.0
+NOBODY_LISTENS = f"http://127.0.0.1:{free_port()}"
+
+
+@dataclass
+class RequestPath:
+    """The ports of one transport, and the settings they were made from."""
+
+    user: UserPort
+    recall: RecallPort
+    rank: RankPort
+    recommend: RecommendPort
+    settings: Settings
+
+
+@pytest.fixture(scope="module")
+def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("artifacts")
+    set_current(write_release(folder).name, folder)
+    return folder
+
+
+@pytest.fixture(scope="module", params=("in process", "gRPC"))
+def path(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, artifacts: Path
+) -> Iterator[RequestPath]:
+    """All services on a real Redis with the tiny catalogue, ONNX, and a Milvus that is away."""
+    server = RedisServer(tmp_path_factory.mktemp("redis")).start()
+    yield from _served(server.url, artifacts, over_grpc=request.param == "gRPC")
+    server.stop()
+
+
+def _served(redis_url: str, artifacts: Path, *, over_grpc: bool) -> Iterator[RequestPath]:
+    store = redis.Redis.from_url(redis_url)
+    for record in records():
+        store.set(keys.original_item(str(record["sku_id"])), json.dumps(record))
+    store.close()
+    values = {
+        "_env_file": None,
+        "redis_url": redis_url,
+        "artifacts_dir": artifacts,
+        "rank_predictor": "onnx://",
+        "milvus_uri": NOBODY_LISTENS,
+        "deadline_ms": 5_000,
+    }
+    settings = Settings.model_validate(values)
+    if not over_grpc:
+        yield from _in_process(settings)
+        return
+    servers: list[Server] = []
+
+    def serve(app: App) -> None:
+        servers.append(Server(app, "127.0.0.1", 0).start())
+        values[f"{app.name}_address"] = f"127.0.0.1:{servers[-1].port}"
+
+    # recall and rank ask user for the original contract only, so its address must be known before theirs
+    for build in (
+        bootstrap.user_app,
+        bootstrap.item_app,
+        bootstrap.recall_app,
+        bootstrap.rank_app,
+        bootstrap.recommend_app,
+    ):
+        serve(build(Settings.model_validate(values)))
+    settings = Settings.model_validate(values)
+    yield RequestPath(
+        bootstrap.user_client(settings),
+        bootstrap.recall_client(settings),
+        bootstrap.rank_client(settings),
+        bootstrap.recommend_client(settings),
+        settings,
+    )
+    for server in reversed(servers):
+        server.stop(0.2)
+
+
+def _in_process(settings: Settings) -> Iterator[RequestPath]:
+    user, item = bootstrap.user_service(settings), bootstrap.item_service(settings)
+    recall, rank = bootstrap.recall_part(settings), bootstrap.rank_part(settings)
+    recommend = bootstrap.recommend_part(settings, user, item, recall.service, rank.service)
+    for part in (recall, rank, recommend):
+        part.ready()
+    yield RequestPath(user, recall.service, rank.service, recommend.service, settings)
+    for part in (recommend, rank, recall):
+        part.close()
+
+
+def shopper() -> UserContext:
+    now = now_ms()
+    events = [Event("i3", "click", now - 10), Event("i5", "purchase", now - 90_000_000)]
+    return UserContext("u1", {"age": "2", "sex": "1"}, events, now)
+
+
+def test_recall_names_candidates_of_all_channels_without_milvus_and_says_so(path: RequestPath) -> None:
+    result = path.recall.recall_items(shopper(), 200, T)
+    assert len(result.candidates) == 200
+    assert result.release == "tiny-20240101T000000Z"
+    assert result.degraded == {Degradation.INDEX}
+    assert [report.channel for report in result.channels] == list(CHANNELS)
+    best = result.candidates[0]
+    assert best.channels[0] == "bought_again"
+    assert best.reason_item_id == "i5"
+    assert 0 < best.score <= 1
+
+
+def test_recall_keeps_to_channels_filter_and_release(path: RequestPath) -> None:
+    wanted = ItemFilter(categories=frozenset({"leaf4"}), price_max=40, exclude_item_ids=frozenset({"i4"}))
+    result = path.recall.recall_items(
+        shopper(), 50, T, channels=("popular",), item_filter=wanted, release="tiny-20240101T000000Z"
+    )
+    by_id = {record["sku_id"]: record for record in records()}
+    assert result.candidates
+    assert "i4" not in {one.item_id for one in result.candidates}
+    assert all("leaf4" in by_id[one.item_id]["category_path"] for one in result.candidates)
+    assert all(one.channels == ("popular",) for one in result.candidates)
+
+
+def test_recall_refuses_what_is_wrong_by_name(path: RequestPath) -> None:
+    with pytest.raises(InvalidArgument, match="top_k: must be 1 to 1000, not 1000000"):
+        path.recall.recall_items(shopper(), 10**6, T)
+    with pytest.raises(InvalidArgument, match="channels: 'x' is none of two_tower"):
+        path.recall.recall_items(shopper(), 10, T, channels=("x",))
+    with pytest.raises(ReleaseNotLoaded, match="'other' is not loaded"):
+        path.recall.recall_items(shopper(), 10, T, release="other")
+    with pytest.raises(InvalidArgument, match="item_id: is 10240 bytes"):
+        path.recall.similar_items("x" * 10_240, 10, T)
+    with pytest.raises(NotFound, match="no-such"):
+        path.recall.similar_items("no-such", 10, T)
+
+
+def test_similar_items_and_embeddings_name_their_release(path: RequestPath) -> None:
+    similar = path.recall.similar_items("i3", 10, T)
+    assert len(similar.candidates) == 10
+    embedding, release = path.recall.encode_user(shopper(), T)
+    assert np.linalg.norm(embedding) == pytest.approx(1, abs=1e-5)
+    assert similar.release == release == "tiny-20240101T000000Z"
+
+
+def test_rank_scores_in_the_order_asked_for_and_lists_what_is_missing(path: RequestPath) -> None:
+    result = path.rank.rank_items(shopper(), ["i5", "nope", "i6"], T)
+    assert result.missing_ids == ("nope",)
+    assert result.scores.dtype == np.float32
+    assert result.scores[1] == -1
+    assert 1 >= result.scores[0] > result.scores[2] >= 0
+
+
+def test_rank_refuses_what_is_wrong_by_name(path: RequestPath) -> None:
+    with pytest.raises(InvalidArgument, match="item_ids: must be 1 to 1,000 ids, not 0"):
+        path.rank.rank_items(shopper(), [], T)
+    with pytest.raises(ReleaseNotLoaded):
+        path.rank.rank_items(shopper(), ["i1"], T, release="other")
+
+
+def test_a_known_shopper_gets_a_full_page_with_details_reasons_and_a_token(path: RequestPath) -> None:
+    path.user.upsert_users([UserProfile("u1", {"age": "2"})], T)
+    events = [UserEvent("u1", item, "purchase", now_ms() - 90_000_000) for item in ("i5", "i17")]
+    path.user.record_user_events(events, T)
+    result = path.recommend.recommend(RecommendQuery(user_id="u1"), T)
+    assert len(result.items) == 20
+    assert result.user_known
+    assert result.degraded == {Degradation.INDEX}
+    assert result.release == "tiny-20240101T000000Z"
+    assert 0 < len(result.attribution_token) <= 256
+    assert set(result.timings_ms) == {"user", "recall", "rank", "item", "total"}
+    for shown in result.items:
+        assert shown.item is not None
+        assert shown.item.title == f"Item {shown.item_id[1:]}"
+        assert 0 <= shown.score <= 1
+        assert shown.channels
+        assert shown.reason.kind != "unspecified"
+
+
+def test_three_events_change_the_very_next_list(path: RequestPath) -> None:
+    path.user.upsert_users([UserProfile("u1", {"age": "2"})], T)
+    before = path.recommend.recommend(RecommendQuery(user_id="u1"), T)
+    clicks = [UserEvent("u1", f"i{row}", "click") for row in (8, 20, 44)]
+    path.user.record_user_events(clicks, T)
+    after = path.recommend.recommend(RecommendQuery(user_id="u1"), T)
+    assert [item.item_id for item in after.items] != [item.item_id for item in before.items]
+    assert sum(item.reason.item_id in {"i8", "i20", "i44"} for item in after.items) >= 4
+
+
+def test_a_shopper_without_id_gets_a_personal_list(path: RequestPath) -> None:
+    by_age = [path.recommend.recommend(RecommendQuery(profile={"age": age}), T) for age in ("1", "3")]
+    session = path.recommend.recommend(RecommendQuery(session_item_ids=("i3",)), T)
+    lists = [[item.item_id for item in one.items] for one in (*by_age, session)]
+    assert all(len(one) == 20 for one in lists)
+    assert lists[0] != lists[1] != lists[2]
+    assert not by_age[0].user_known
+
+
+def test_what_is_made_unavailable_leaves_the_list(path: RequestPath) -> None:
+    query = RecommendQuery(profile={"age": "2"})
+    top = path.recommend.recommend(query, T).items[0].item_id
+    bootstrap.item_service(path.settings).set_availability([top], False, T)
+    assert top not in [item.item_id for item in path.recommend.recommend(query, T).items]
+
+
+def test_similar_items_come_with_details(path: RequestPath) -> None:
+    result = path.recommend.similar_items("i3", T, page_size=5)
+    assert len(result.items) == 5
+    assert all(item.item for item in result.items)
+    with pytest.raises(NotFound, match="no-such"):
+        path.recommend.similar_items("no-such", T)
+
+
+BAD_QUERIES = [
+    (RecommendQuery(), "user_id: one of"),
+    (RecommendQuery(user_id="u", page_size=0), "page_size: must be 1 to 100, not 0"),
+    (RecommendQuery(user_id="u", page_size=-1), "page_size: must be 1 to 100, not -1"),
+    (RecommendQuery(user_id="u", page_size=10**6), "page_size: must be 1 to 100, not 1000000"),
+    (RecommendQuery(user_id="x" * 10_240), "user_id: is 10240 bytes long"),
+    (RecommendQuery(profile={"shoe": "9"}), "attributes.shoe: is not a feature"),
+    (RecommendQuery(user_id="u", placement="A b"), "placement: must be"),
+    (RecommendQuery(user_id="u", candidate_count=7), "candidate_count: must be 50 to 500, not 7"),
+    (RecommendQuery(user_id="u", filter=ItemFilter(price_min=-1)), "filter.price_min: must be at least 0"),
+    (RecommendQuery(session_item_ids=("i1",) * 51), "session_item_ids: has 51 elements"),
+]
+
+
+def test_recommend_refuses_what_is_wrong_by_name(path: RequestPath) -> None:
+    for query, problem in BAD_QUERIES:
+        with pytest.raises(InvalidArgument, match=problem):
+            path.recommend.recommend(query, T)
+
+
+def test_no_time_is_deadline_exceeded(path: RequestPath) -> None:
+    with pytest.raises(DeadlineExceeded):
+        path.recommend.recommend(RecommendQuery(user_id="u"), 0.0)
