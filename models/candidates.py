@@ -1,4 +1,4 @@
-"""The candidates of a request, channel by channel and merged by quota: what the ranker learns on is what it serves."""
+"""The candidates of a request, by channel and merged by quota: the ranker learns on what it will serve."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def similar_to_history(table: ItemTable, past: HistorySummary, count: int) -> Sc
     weight = np.log1p(past.long_weight + past.short_weight)[strongest]
     targets, scores = table.neighbours[sources], table.neighbour_scores[sources] * weight[:, None]
     found, inverse = np.unique(targets, return_inverse=True)
-    total = np.bincount(inverse.ravel(), scores.ravel(), len(found))
+    total = np.bincount(inverse.ravel(), scores.ravel(), len(found)).astype(np.float64, copy=False)
     total[(found < 0) | np.isin(found, past.items)] = 0.0
     best = np.argsort(-total, kind="stable")[:count]
     best = best[total[best] > 0]

@@ -72,7 +72,7 @@ def popular(purchases: Purchases, half_life: float = 28.0) -> DoubleArray:
 
 
 def trending(purchases: Purchases, days: float = 14.0, prior: float = 10.0) -> DoubleArray:
-    """How much more an item sells in the last days than in as many days before, damped for small numbers, [N]."""
+    """How much more an item sells in the last days than in as many before, damped for small numbers, [N]."""
     now = _counts(purchases, (purchases.days <= days).astype(np.float64))
     before = _counts(purchases, ((purchases.days > days) & (purchases.days <= 2 * days)).astype(np.float64))
     growth = (now + prior) / (before + prior)
@@ -80,7 +80,7 @@ def trending(purchases: Purchases, days: float = 14.0, prior: float = 10.0) -> D
 
 
 def new_items(purchases: Purchases, listed_at: DoubleArray, days: float = 56.0) -> DoubleArray:
-    """Recent sales of items first listed, or else first sold, in the last days, [N]; ``listed_at`` ms or NaN."""
+    """Recent sales of items listed (``listed_at`` [N], ms or NaN) or else first sold lately, [N]."""
     first = np.full(purchases.n_items, np.inf)
     np.minimum.at(first, purchases.row, purchases.at.astype(np.float64))
     since = np.where(np.isnan(listed_at), first, listed_at)
@@ -115,10 +115,10 @@ def segments(
 def neighbours(
     purchases: Purchases, count: int, method: str = "auto", ease_lambda: float = 1000.0
 ) -> tuple[npt.NDArray[np.int32], FloatArray]:
-    """Similar items: rows int32 [N, K], best first, -1 = none, and scores float32 [N, K], about 1 for a best one.
+    """Similar items: rows int32 [N, K], best first, -1 = none; scores float32 [N, K], about 1 for a best one.
 
-    ``ease`` (Steck, "Embarrassingly Shallow Autoencoders", WWW 2019) or ``cosine`` with shrinkage; ``auto`` is
-    EASE where users or items are few enough for a dense solve.
+    ``ease`` (Steck, "Embarrassingly Shallow Autoencoders", WWW 2019) or ``cosine`` with shrinkage; ``auto``
+    is EASE where users or items are few enough for a dense solve.
     """
     n, k = purchases.n_items, min(count, max(purchases.n_items - 1, 1))
     pairs = np.unique(purchases.user * n + purchases.row)

@@ -41,10 +41,10 @@ class RankConfig:
     embedding_dim: int = 8
     hidden: tuple[int, ...] = (128, 64)
     dropout: float = 0.1
-    cutoffs: int = 1  # windows before validation that samples are drawn from
+    cutoffs: int = 2  # windows before validation that samples are drawn from
     random_candidates: int = 20  # beside the recalled ones
     batch_size: int = 2048
-    epochs: int = 2
+    epochs: int = 1  # the second one fits the ids of items more than what carries over to the next window
     refit_epochs: int = 1
     learning_rate: float = 2e-3
     weight_decay: float = 1e-5
@@ -68,7 +68,7 @@ class RecallConfig:
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """One training run. ``window_days``: what is predicted and validated on, cut to a sixth of a short dataset."""
+    """One training run. ``window_days``: what is predicted and validated on, at most a sixth of the data."""
 
     name: str = "quick"
     seed: int = 7
@@ -87,6 +87,6 @@ QUICK = TrainConfig()
 FULL = TrainConfig(
     name="full",
     tower=TowerConfig(contexts_per_user=24, epochs=8, refit_epochs=3, hidden=(256,)),
-    rank=RankConfig(embedding_dim=16, hidden=(256, 128), cutoffs=4, epochs=2, refit_epochs=1),
+    rank=RankConfig(embedding_dim=16, hidden=(256, 128), cutoffs=4),
 )
 CONFIGS = {config.name: config for config in (QUICK, FULL)}

@@ -82,7 +82,7 @@ class CatalogueEvents:
     row: IntArray
 
     def history(self, table: ItemTable, user: int, now: int, limit: int) -> History:
-        """What ``FeatureEncoder.history`` gives for the same user and time, without the detour over objects."""
+        """What ``FeatureEncoder.history`` gives for the same user and time, straight from the columns."""
         events = self.data.events
         part = events.before(user, now, limit)
         newest_first = slice(part.stop - 1, part.start - 1 if part.start else None, -1)

@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import paddle
-import paddle.nn.functional as F
+import paddle.nn.functional as F  # noqa: N812 - its usual name
 from paddle import nn
 
 from models.config import RankConfig
@@ -25,7 +25,7 @@ from models.layers import FieldEmbedding, mlp
 Tensor = paddle.Tensor
 
 
-class DeepFm(nn.Layer):  # type: ignore[misc]
+class DeepFm(nn.Layer):
     """The ranker. ``forward`` gives logits; ``Calibrated`` turns them into probabilities for serving."""
 
     def __init__(self, schema: FeatureSchema, config: RankConfig) -> None:
@@ -53,14 +53,15 @@ class DeepFm(nn.Layer):  # type: ignore[misc]
         total = vectors.sum(axis=1)  # [B, D]
         pairs = 0.5 * (total * total - (vectors * vectors).sum(axis=1)).sum(axis=1)  # [B]
         deep = self.deep(paddle.concat([vectors.flatten(1), rank_dense], axis=1))[:, 0]  # [B]
-        return first + pairs + deep
+        logits: Tensor = first + pairs + deep
+        return logits
 
     def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Mean cross entropy; float32 [B] twice."""
         return F.binary_cross_entropy_with_logits(logits, labels)
 
 
-class Calibrated(nn.Layer):  # type: ignore[misc]
+class Calibrated(nn.Layer):
     """A ranker as served: probabilities, by Platt's scaling of the logits."""
 
     def __init__(self, ranker: nn.Layer, slope: float, intercept: float) -> None:

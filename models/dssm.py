@@ -1,8 +1,8 @@
 """DSSM: two towers for recall.
 
 Papers: Huang et al., "Learning Deep Structured Semantic Models", CIKM 2013 (two towers); Yi et al.,
-"Sampling-Bias-Corrected Neural Modeling", RecSys 2019 (in-batch softmax with logQ); Yang et al., "Mixed Negative
-Sampling", WWW 2020 (random negatives beside those of the batch).
+"Sampling-Bias-Corrected Neural Modeling", RecSys 2019 (in-batch softmax with logQ); Yang et al., "Mixed
+Negative Sampling", WWW 2020 (random negatives beside those of the batch).
 
     score(u, i) = <user(u), item(i)>,   both of length 1
     loss = -log softmax_j( score(u, j) / temperature - log Q(j) )  at the item taken
@@ -13,7 +13,7 @@ Legend: B users, C items, F fields, L sequence length, D embedding dim.
 from __future__ import annotations
 
 import paddle
-import paddle.nn.functional as F
+import paddle.nn.functional as F  # noqa: N812 - its usual name
 from paddle import nn
 
 from models.config import TowerConfig
@@ -24,7 +24,7 @@ from models.layers import FieldEmbedding, mlp
 Tensor = paddle.Tensor
 
 
-class ItemTower(nn.Layer):  # type: ignore[misc]
+class ItemTower(nn.Layer):
     """An item's id (dropped now and then in training, so that content alone must do) and content."""
 
     def __init__(self, schema: FeatureSchema, config: TowerConfig) -> None:
@@ -46,7 +46,7 @@ class ItemTower(nn.Layer):  # type: ignore[misc]
         return F.normalize(vector, axis=-1)
 
 
-class UserTower(nn.Layer):  # type: ignore[misc]
+class UserTower(nn.Layer):
     """Profile, a few numbers, and the user's items pooled twice: with long and with short memory."""
 
     def __init__(self, schema: FeatureSchema, config: TowerConfig) -> None:
@@ -70,8 +70,8 @@ class UserTower(nn.Layer):  # type: ignore[misc]
         """int64 [B, F], float32 [B, 3], int64 [B, L] twice, float32 [B, L, 2] -> float32 [B, D], length 1."""
         weights = paddle.transpose(sequence_weights, [0, 2, 1])  # [B, 2, L]
         known = (sequence_items > 0).astype("float32").unsqueeze(-1)  # [B, L, 1]
-        items = paddle.matmul(weights, self.items(sequence_items) * known)  # [B, 2, D]
-        categories = paddle.matmul(weights, self.categories(sequence_categories))  # [B, 2, D]
+        items = weights @ (self.items(sequence_items) * known)  # [B, 2, D]
+        categories = weights @ self.categories(sequence_categories)  # [B, 2, D]
         parts = [items.flatten(1), categories.flatten(1), user_dense]
         if self.profile is not None:
             parts.append(self.profile(user_sparse).flatten(1))
@@ -80,7 +80,7 @@ class UserTower(nn.Layer):  # type: ignore[misc]
         return F.normalize(vector, axis=-1)
 
 
-class Dssm(nn.Layer):  # type: ignore[misc]
+class Dssm(nn.Layer):
     """Both towers and their common loss."""
 
     def __init__(self, schema: FeatureSchema, config: TowerConfig) -> None:
@@ -95,7 +95,7 @@ class Dssm(nn.Layer):  # type: ignore[misc]
         how likely each item is to be among them; target int64 [P, 2], pairs (user, item) of the batch; taken
         float32 [B, C], 1 where the item is a positive of that user, and so no negative for it.
         """
-        logits = paddle.matmul(users, items, transpose_y=True) / self.temperature - log_q  # [B, C]
+        logits = users @ items.T / self.temperature - log_q  # [B, C]
         others = paddle.logsumexp(logits - 1e9 * taken, axis=1)  # [B]
         wanted = paddle.gather_nd(logits, target)  # [P]
         rest = paddle.gather(others, target[:, 0])  # [P]

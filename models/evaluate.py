@@ -50,7 +50,7 @@ def auc(scores: npt.NDArray[np.floating], labels: npt.NDArray[np.floating]) -> f
 def platt(
     logits: npt.NDArray[np.floating], labels: npt.NDArray[np.floating], steps: int = 20
 ) -> tuple[float, float]:
-    """Slope and intercept that make sigmoid(slope · logit + intercept) match the labels (Platt, 1999), by Newton."""
+    """Slope and intercept with which sigmoid(slope · logit + intercept) fits the labels (Platt, 1999)."""
     design = np.stack([logits.astype(np.float64), np.ones(len(logits))], axis=1)  # [R, 2]
     weights = np.array([1.0, 0.0])
     for _ in range(steps):

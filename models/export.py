@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ import paddle2onnx
 
 from models.serving_layout import ServingVar, write_serving_layout
 
-Feeds = dict[str, npt.NDArray[Any]]
+Feeds = Mapping[str, npt.NDArray[Any]]
 
 TOLERANCE = 1e-5
 _OPSET = 17
@@ -28,7 +28,7 @@ _BATCHES = (1, 2, 37)  # besides the whole
 
 
 class ExportError(Exception):
-    """An exported model does not compute what the trained one does; the message says which and how far off."""
+    """An exported model does not compute what the trained one does; the message says how far off."""
 
 
 def export_network(layer: Any, sample: Feeds, folder: Path, output: str) -> dict[str, Any]:
@@ -41,7 +41,7 @@ def export_network(layer: Any, sample: Feeds, folder: Path, output: str) -> dict
     folder.mkdir(parents=True, exist_ok=True)
     layer.eval()
     specs = [
-        paddle.static.InputSpec([None, *values.shape[1:]], str(values.dtype), name)
+        paddle.static.InputSpec([None, *values.shape[1:]], values.dtype.type, name)
         for name, values in sample.items()
     ]
     with _quiet():
@@ -53,6 +53,7 @@ def export_network(layer: Any, sample: Feeds, folder: Path, output: str) -> dict
             str(folder / "model.onnx"),
             opset_version=_OPSET,
             verbose=False,
+            optimize_tool="none",  # the default installs packages by itself, over the network
         )
     for leftover in folder.glob("model.pdmodel*"):
         leftover.unlink()
@@ -95,7 +96,8 @@ def paddle_runner(folder: Path) -> tuple[str, Any]:
     def run(feeds: Feeds) -> npt.NDArray[Any]:
         for name in predictor.get_input_names():
             predictor.get_input_handle(name).copy_from_cpu(np.ascontiguousarray(feeds[name]))
-        predictor.run()
+        with _quiet():
+            predictor.run()
         return np.asarray(predictor.get_output_handle(output).copy_to_cpu())
 
     return output, run

@@ -19,10 +19,11 @@ FloatArray = npt.NDArray[np.float32]
 Batches = Callable[[np.random.Generator], Iterator[paddle.Tensor]]  # yields the loss of each batch
 
 _ENCODE_BATCH = 2048
+_SMALLEST_BATCH, _STEPS = 64, 300  # of the ranker, in an epoch
 
 
 class Checkpoints:
-    """A folder of states, one file a stage; written under another name first, so a file is whole or not there."""
+    """A folder of states, one file a stage; renamed when written, so a file is whole or not there."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -46,6 +47,11 @@ class Checkpoints:
         model.set_state_dict(state["model"])
         optimizer.set_state_dict(state["optimizer"])
         return int(state["epoch"])
+
+
+def seed_everything(seed: int) -> None:
+    """Before a model is made: equal seeds give equal first weights."""
+    paddle.seed(seed)
 
 
 def fit(
@@ -84,8 +90,8 @@ def fit(
 
 
 def tower_batches(model: Any, samples: TowerSamples, encoder: FeatureEncoder, config: TowerConfig) -> Batches:
-    """Batches of the two towers: in-batch positives and uniformly drawn negatives, with the log of each item's
-    expected number among them."""
+    """Batches of the two towers: in-batch positives and uniformly drawn negatives, with the log of how many
+    of each item to expect among them."""
     n_items = len(encoder.table)
     taken = samples.positives[samples.positives >= 0]
     frequency = np.bincount(taken, minlength=n_items) / max(len(taken), 1)
@@ -116,12 +122,13 @@ def tower_batches(model: Any, samples: TowerSamples, encoder: FeatureEncoder, co
 
 
 def rank_batches(model: Any, samples: RankSamples, config: RankConfig) -> Batches:
-    """Shuffled batches of single rows."""
+    """Shuffled batches of single rows; small ones where rows are few, so that steps are enough."""
+    size = min(config.batch_size, max(_SMALLEST_BATCH, len(samples.label) // _STEPS))
 
     def losses(rng: np.random.Generator) -> Iterator[paddle.Tensor]:
         order = rng.permutation(len(samples.label))
-        for start in range(0, len(order), config.batch_size):
-            part = np.sort(order[start : start + config.batch_size])
+        for start in range(0, len(order), size):
+            part = np.sort(order[start : start + size])
             sparse = paddle.to_tensor(samples.sparse[part].astype(np.int64))
             logits = model(sparse, paddle.to_tensor(samples.dense[part]))
             yield model.loss(logits, paddle.to_tensor(samples.label[part]))

@@ -11,7 +11,7 @@ from paddle import nn
 Tensor = paddle.Tensor
 
 
-class FieldEmbedding(nn.Layer):  # type: ignore[misc]
+class FieldEmbedding(nn.Layer):
     """One table for all fields: field f's bucket b is row ``offset[f] + b``."""
 
     def __init__(self, buckets: Sequence[int], dim: int, spread: float = 0.05) -> None:
@@ -23,7 +23,8 @@ class FieldEmbedding(nn.Layer):  # type: ignore[misc]
 
     def forward(self, codes: Tensor) -> Tensor:
         """int64 [B, F] -> float32 [B, F, D]."""
-        return self.table(codes + self.offsets)
+        vectors: Tensor = self.table(codes + self.offsets)
+        return vectors
 
 
 def mlp(inputs: int, hidden: Sequence[int], outputs: int, dropout: float = 0.0) -> nn.Layer:

@@ -6,13 +6,12 @@ import platform
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
-import paddle
 
 from models import channels
 from models.config import TrainConfig
@@ -85,9 +84,11 @@ def _export(trained: Trained, samples: RankSamples, folder: Path) -> dict[str, A
     encoder = FeatureEncoder(trained.schema, table)
     users = samples.user[:_SAMPLE_USERS].tolist()
     feeds = [user_feeds(events, encoder, user, trained.data.end) for user in users]
-    user_sample = {name: np.concatenate([feed[name] for feed in feeds]) for name in feeds[0]}
+    user_sample: dict[str, npt.NDArray[Any]] = {
+        name: np.concatenate([feed[name] for feed in feeds]) for name in feeds[0]
+    }
     item_sample = dict(encoder.item_tower(np.arange(min(len(table), _SAMPLE_ROWS))))
-    rank_sample = {
+    rank_sample: dict[str, npt.NDArray[Any]] = {
         "rank_sparse": samples.sparse[:_SAMPLE_ROWS].astype(np.int64),
         "rank_dense": samples.dense[:_SAMPLE_ROWS],
     }
@@ -123,7 +124,7 @@ def _listed(table: ItemTable, scores: npt.NDArray[np.float64], size: int) -> Cha
 def _versions() -> dict[str, str]:
     return {
         "python": platform.python_version(),
-        "paddle": str(paddle.__version__),
+        "paddle": version("paddlepaddle"),
         "numpy": np.__version__,
-        "onnxruntime": onnxruntime.__version__,
+        "onnxruntime": version("onnxruntime"),
     }

@@ -1,9 +1,11 @@
-"""Which models there are, by the name used in a configuration. A new one is its own file and one line here."""
+"""The models there are, by the name used in a configuration. A new one is a file and one line here."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+
+from paddle.utils import unique_name
 
 from models.config import RankConfig, TowerConfig
 from models.deepfm import DeepFm
@@ -15,15 +17,20 @@ from models.features import FeatureSchema
 TOWERS: dict[str, Callable[[FeatureSchema, TowerConfig], Any]] = {"dssm": Dssm}
 RANKERS: dict[str, Callable[[FeatureSchema, RankConfig], Any]] = {"deepfm": DeepFm}
 
+# Parameters are named afresh for each model: an optimizer's checkpoint finds its moments by these names, and
+# Paddle would else count on through the process.
+
 
 def make_tower(schema: FeatureSchema, config: TowerConfig) -> Any:
     """The tower model that the configuration names. Raises ValueError."""
-    return _find(TOWERS, config.name, "tower")(schema, config)
+    with unique_name.guard("tower_"):
+        return _find(TOWERS, config.name, "tower")(schema, config)
 
 
 def make_ranker(schema: FeatureSchema, config: RankConfig) -> Any:
     """The ranker that the configuration names. Raises ValueError."""
-    return _find(RANKERS, config.name, "ranker")(schema, config)
+    with unique_name.guard("ranker_"):
+        return _find(RANKERS, config.name, "ranker")(schema, config)
 
 
 def _find(models: dict[str, Callable[..., Any]], name: str, what: str) -> Callable[..., Any]:

@@ -210,7 +210,7 @@ class ReleaseWriter:
         (self.path / "items.jsonl.gz").write_bytes(gzip.compress(lines.encode(), compresslevel=6, mtime=0))
 
     def publish(self, manifest: Mapping[str, Any]) -> Path:
-        """Add the checksums, write the manifest, check the whole and rename it; returns the release's folder."""
+        """Add the checksums, write the manifest, check the whole and rename it; returns its folder."""
         names = sorted(path for path in self.path.rglob("*") if path.is_file())
         files = {path.relative_to(self.path).as_posix(): _describe(path) for path in names}
         content = {"release": self.name, **manifest, "files": files}

@@ -15,7 +15,8 @@ def bought_again(past: HistorySummary, count: int) -> tuple[npt.NDArray[np.int64
     much again for the middle one (30 days): staples lead, and what was given up fades.
     """
     taken = past.positive
-    weight = np.bincount(past.inverse[taken], (past.decay[-1] + past.decay[1])[taken], len(past.items))
+    decayed = (past.decay[-1] + past.decay[1])[taken]
+    weight = np.bincount(past.inverse[taken], decayed, len(past.items)).astype(np.float64, copy=False)
     order = np.argsort(-weight, kind="stable")[:count]
     order = order[weight[order] > 0]
     return past.items[order], weight[order]

@@ -1,4 +1,4 @@
-"""Time-correct training samples: what was known of a user just before a moment, and what was taken after it."""
+"""Time-correct training samples: what was known of a user before a moment, and what was taken after it."""
 
 from __future__ import annotations
 
@@ -54,13 +54,13 @@ class RankSamples:
         shifts = np.cumsum([0, *(len(part.label) for part in parts)])
         starts = [part.group[:-1] + shift for part, shift in zip(parts, shifts[:-1], strict=True)]
         return RankSamples(
-            *(
-                np.concatenate([getattr(part, name) for part in parts])
-                for name in ("sparse", "dense", "label", "row")
-            ),
-            np.concatenate([*starts, shifts[-1:]]),
-            np.concatenate([part.user for part in parts]),
-            np.concatenate([part.n_recalled for part in parts]),
+            sparse=np.concatenate([part.sparse for part in parts]),
+            dense=np.concatenate([part.dense for part in parts]),
+            label=np.concatenate([part.label for part in parts]),
+            row=np.concatenate([part.row for part in parts]),
+            group=np.concatenate([*starts, shifts[-1:]]),
+            user=np.concatenate([part.user for part in parts]),
+            n_recalled=np.concatenate([part.n_recalled for part in parts]),
         )
 
 
@@ -131,7 +131,7 @@ def rank_samples(
     rng: np.random.Generator,
 ) -> RankSamples:
     """The candidates that would have been served at the window's begin to each user active in it, and some at
-    random; label 1 = taken in the window. ``user_vectors`` [G, D] belong to ``active_users`` of the window."""
+    random; label 1 = taken in the window. ``user_vectors`` [G, D] belong to the window's ``active_users``."""
     begin, end = window
     users = active_users(events, begin, end)
     sparse, dense, labels, rows, recalled = [], [], [], [], []

@@ -2,9 +2,9 @@
 
     python -m models.train --data data/prepared/completejourney --config quick
 
-The last window of the data is predicted from what came before it (validation, and the gate), then both models go
-on learning from that window too, and the release is written. Time never runs backwards: towers are trained on
-events before every window that ranker samples come from, and each sample sees only what was known then.
+The last window of the data is predicted from what came before it (validation, and the gate); then both models
+go on learning from that window too, and the release is written. Time never runs backwards: towers are trained
+on events before every window that ranker samples come from, and each sample sees only what was known then.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from datetime import datetime, timezone
 from hashlib import sha256
 from pathlib import Path
 from shutil import rmtree
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -26,13 +27,130 @@ from models.catalogue import build_schema, purchases_before, select_items
 from models.config import CONFIGS, TrainConfig
 from models.dataset import CatalogueEvents, DataFault, PreparedData, load_prepared
 from models.evaluate import platt
+from models.export import ExportError
 from models.features import DAY_MS, FeatureEncoder, ItemTable
-from models.fitting import Checkpoints, fit, rank_batches, rank_logits, tower_batches
+from models.fitting import Checkpoints, fit, rank_batches, rank_logits, seed_everything, tower_batches
 from models.moment import Moment, encode_items, encode_users, look
 from models.publish import Trained, publish
 from models.registry import make_ranker, make_tower
 from models.release import ARTIFACTS, ReleaseError, set_current
 from models.samples import RankSamples, active_users, rank_samples, tower_samples
+
+_TOWER_DECAY = 1e-5  # AdamW's weight decay
+
+
+class Training:
+    """One run, stage by stage. Raises DataFault if the data are too short for the configuration."""
+
+    def __init__(self, data: PreparedData, config: TrainConfig, artifacts: Path, console: Console) -> None:
+        self.data, self.config, self.artifacts, self.console = data, config, artifacts, console
+        self._began = self._last = time.monotonic()
+        self.seconds: dict[str, float] = {}
+        self.rng = np.random.default_rng(config.seed)
+        chosen = select_items(data, config.catalogue)
+        self.records = [data.records[index] for index in chosen.tolist()]
+        self.schema = build_schema(data, self.records, config)
+        self.base = ItemTable.from_records(self.schema, self.records, data.end)
+        row = np.full(len(data.item_ids) + 1, -1, np.int64)  # the last one is for items not listed, index -1
+        row[chosen] = np.arange(len(chosen))
+        self.events = CatalogueEvents(data, row[data.events.item])
+        self.kept = Checkpoints(
+            artifacts / f".checkpoints-{_run_key(data, config, self.schema.fingerprint())}"
+        )
+        self.window = int(min(config.window_days * DAY_MS, (data.end - data.begin) / 6))
+        self.validate_from = data.end - self.window
+        self.cutoffs = [self.validate_from - (k + 1) * self.window for k in range(config.rank.cutoffs)]
+        self.tower_until = min(self.cutoffs)
+        if self.tower_until <= data.begin:
+            raise DataFault(
+                f"{data.name}: the data are too short for {len(self.cutoffs)} windows of training"
+            )
+        self.tower = make_tower(self.schema, config.tower)
+        self.ranker = make_ranker(self.schema, config.rank)
+        counts = (len(data.user_ids), len(self.records), len(data.events.at))
+        self._done("data", "{:,} users, {:,} items, {:,} events".format(*counts))
+
+    def run(self) -> tuple[Path, bool]:
+        """All stages; returns the release's folder and whether it passed the gate."""
+        moments = {at: self._look(at) for at in (*self.cutoffs, self.validate_from)}
+        self._done("statistics", f"of items and their neighbours, as of {len(moments)} moments")
+        self._learn_tower("tower", moments[self.tower_until], self.data.begin, self.config.tower.epochs)
+        vectors = encode_items(self.tower, self.base)
+        learn = RankSamples.join([self._candidates(moments[at], vectors) for at in self.cutoffs])
+        check = self._candidates(moments[self.validate_from], vectors)
+        self._done("candidates", f"{len(learn.label):,} rows, {learn.label.mean():.1%} taken")
+        self.ranker.see(learn.dense)
+        self._learn_ranker("ranker", learn, self.config.rank.epochs)
+        logits = rank_logits(self.ranker, check)
+        calibration = platt(logits, check.label)
+        metrics = validation.measure(self.events, moments[self.validate_from], check, logits, self.window)
+        passed = metrics["pipeline"]["ndcg_at_20"] > metrics["popularity"]["ndcg_at_20"]
+        self._done("validation", validation.summary(metrics))
+        final = self._look(self.data.end)
+        self._learn_tower("tower-refit", final, self.tower_until, self.config.tower.refit_epochs)
+        self._learn_ranker("ranker-refit", check, self.config.rank.refit_epochs)
+        metrics |= {"gate_passed": passed, "seconds": self.seconds}
+        trained = Trained(
+            self.data,
+            self.config,
+            self.schema,
+            self.records,
+            final,
+            self.events,
+            self.tower,
+            self.ranker,
+            calibration,
+        )
+        folder = publish(trained, check, metrics, self.artifacts)
+        if passed:
+            set_current(folder.name, self.artifacts)
+        rmtree(self.kept.folder, ignore_errors=True)
+        self._done("published", folder.name + ("" if passed else ": NOT current, no better than popularity"))
+        return folder, passed
+
+    def _look(self, at: int) -> Moment:
+        return look(self.base, purchases_before(self.events, len(self.base), at), self.config)
+
+    def _learn_tower(self, stage: str, moment: Moment, begin: int, epochs: int) -> None:
+        """Train the towers on contexts from ``begin`` to the moment."""
+        config = self.config.tower
+        encoder = FeatureEncoder(self.schema, moment.table)
+        samples = tower_samples(self.events, encoder, begin, moment.table.data_end, self.config, self.rng)
+        batches = tower_batches(self.tower, samples, encoder, config)
+        rate = config.learning_rate / (1 if stage == "tower" else 2)
+        losses = fit(stage, self.tower, epochs, rate, _TOWER_DECAY, batches, self.config.seed, self.kept)
+        self._done(stage, f"{len(samples.positives):,} contexts, loss {_trend(losses)}")
+
+    def _learn_ranker(self, stage: str, samples: RankSamples, epochs: int) -> None:
+        config = self.config.rank
+        batches = rank_batches(self.ranker, samples, config)
+        rate = config.learning_rate / (1 if stage == "ranker" else 2)
+        losses = fit(
+            stage, self.ranker, epochs, rate, config.weight_decay, batches, self.config.seed, self.kept
+        )
+        self._done(stage, f"{len(samples.label):,} rows, loss {_trend(losses)}")
+
+    def _candidates(self, moment: Moment, vectors: Any) -> RankSamples:
+        """What would have been recalled at the moment, and what was taken in the window after it."""
+        begin = moment.table.data_end
+        end = begin + self.window
+        encoder = FeatureEncoder(self.schema, moment.table)
+        users = active_users(self.events, begin, end)
+        if not len(users):
+            raise DataFault(
+                f"{self.data.name}: nobody returned in a window of {self.window / DAY_MS:.1f} days"
+            )
+        user_vectors = encode_users(self.tower, self.events, encoder, users, begin)
+        recaller = moment.recaller(vectors, self.config.recall)
+        window = (begin, end)
+        return rank_samples(self.events, encoder, recaller, user_vectors, window, self.config, self.rng)
+
+    def _done(self, stage: str, text: str) -> None:
+        now = time.monotonic()
+        self.seconds[stage] = round(now - self._last, 1)
+        self._last = now
+        line = f"{now - self._began:6.1f} s  {stage:<13} {text}"
+        self.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def train(
@@ -43,106 +161,13 @@ def train(
     resume: bool = True,
     console: Console | None = None,
 ) -> tuple[Path, bool]:
-    """Train, validate and publish; returns the release's folder and whether it passed the gate (and so became
-    current). Raises ReleaseError, ExportError, DataFault."""
-    console = console or Console(stderr=True, quiet=True)
-    began = time.monotonic()
-    seconds: dict[str, float] = {}
-
-    def stage(name: str) -> None:
-        seconds[name] = round(time.monotonic() - began - sum(seconds.values()), 1)
-        console.print(f"[dim]{time.monotonic() - began:6.1f} s[/dim]  {name}")
-
-    chosen = select_items(data, config.catalogue)
-    records = [data.records[index] for index in chosen.tolist()]
-    schema = build_schema(data, records, config)
-    base = ItemTable.from_records(schema, records, data.end)
-    row = np.full(len(data.item_ids) + 1, -1, np.int64)
-    row[chosen] = np.arange(len(chosen))
-    events = CatalogueEvents(data, row[data.events.item])
-    kept = Checkpoints(artifacts / f".checkpoints-{_run_key(data, config, schema.fingerprint())}")
+    """Train, validate and publish; returns the release's folder and whether it passed the gate, and so became
+    current. Raises ReleaseError, ExportError, DataFault."""
+    seed_everything(config.seed)
+    training = Training(data, config, artifacts, console or Console(stderr=True, quiet=True))
     if not resume:
-        rmtree(kept.folder, ignore_errors=True)
-    window = int(min(config.window_days * DAY_MS, (data.end - data.begin) / 6))
-    validate_from = data.end - window
-    cutoffs = [validate_from - (k + 1) * window for k in range(config.rank.cutoffs)]
-    tower_until = min(cutoffs)
-    if tower_until <= data.begin:
-        raise DataFault(f"{data.name}: {len(cutoffs)} windows do not fit into the data: use fewer cutoffs")
-    rng = np.random.default_rng(config.seed)
-    stage(f"data: {len(data.user_ids):,} users, {len(records):,} items, {len(data.events.at):,} events")
-
-    moments = {
-        at: look(base, purchases_before(events, len(base), at), config) for at in (*cutoffs, validate_from)
-    }
-    stage("item statistics and neighbours")
-
-    tower = make_tower(schema, config.tower)
-    encoder = FeatureEncoder(schema, moments[tower_until].table)
-    samples = tower_samples(events, encoder, data.begin, tower_until, config, rng)
-    losses = fit(
-        "tower", tower, config.tower.epochs, config.tower.learning_rate, 1e-5,
-        tower_batches(tower, samples, encoder, config.tower), config.seed, kept,
-    )  # fmt: skip
-    stage(f"towers: {len(samples.positives):,} contexts, loss {_trend(losses)}")
-
-    vectors = encode_items(tower, base)
-
-    def candidates(moment: Moment) -> RankSamples:
-        at = moment.table.data_end
-        users = active_users(events, at, at + window)
-        seen = FeatureEncoder(schema, moment.table)
-        user_vectors = encode_users(tower, events, seen, users, at)
-        return rank_samples(
-            events,
-            seen,
-            moment.recaller(vectors, config.recall),
-            user_vectors,
-            (at, at + window),
-            config,
-            rng,
-        )
-
-    learn = RankSamples.join([candidates(moments[at]) for at in cutoffs])
-    check = candidates(moments[validate_from])
-    stage(f"ranker samples: {len(learn.label):,} rows, {learn.label.mean():.1%} taken")
-
-    ranker = make_ranker(schema, config.rank)
-    ranker.see(learn.dense)
-    losses = fit(
-        "ranker", ranker, config.rank.epochs, config.rank.learning_rate, config.rank.weight_decay,
-        rank_batches(ranker, learn, config.rank), config.seed, kept,
-    )  # fmt: skip
-    stage(f"ranker, loss {_trend(losses)}")
-
-    logits = rank_logits(ranker, check)
-    calibration = platt(logits, check.label)
-    metrics = validation.measure(events, moments[validate_from], check, logits, window)
-    passed = metrics["pipeline"]["ndcg_at_20"] > metrics["popularity"]["ndcg_at_20"]
-    stage(f"validation: {validation.summary(metrics)}")
-
-    final = look(base, purchases_before(events, len(base), data.end), config)
-    encoder = FeatureEncoder(schema, final.table)
-    samples = tower_samples(events, encoder, tower_until, data.end, config, rng)
-    fit(
-        "tower-refit", tower, config.tower.refit_epochs, config.tower.learning_rate / 2, 1e-5,
-        tower_batches(tower, samples, encoder, config.tower), config.seed + 1, kept,
-    )  # fmt: skip
-    fit(
-        "ranker-refit", ranker, config.rank.refit_epochs, config.rank.learning_rate / 2, config.rank.weight_decay,
-        rank_batches(ranker, check, config.rank), config.seed + 1, kept,
-    )  # fmt: skip
-    stage("refit on the newest window")
-
-    trained = Trained(data, config, schema, records, final, events, tower, ranker, calibration)
-    folder = publish(trained, check, {**metrics, "gate_passed": passed, "seconds": seconds}, artifacts)
-    if passed:
-        set_current(folder.name, artifacts)
-    rmtree(kept.folder, ignore_errors=True)
-    stage(
-        f"published {folder.name}" + ("" if passed else ", NOT current: it ranks no better than popularity")
-    )
-    return folder, passed
+        rmtree(training.kept.folder, ignore_errors=True)
+    return training.run()
 
 
 def _run_key(data: PreparedData, config: TrainConfig, fingerprint: str) -> str:
@@ -184,7 +209,7 @@ def main(arguments: list[str] | None = None) -> int:
         data = load_prepared(options.data, options.until)
         config = replace(CONFIGS[options.config], seed=options.seed)
         _, passed = train(data, config, options.out, resume=options.resume, console=console)
-    except (DataFault, ReleaseError, OSError) as error:
+    except (DataFault, ReleaseError, ExportError, OSError) as error:
         console.print(f"error: {error}", style="red", markup=False, highlight=False)
         return 1
     except KeyboardInterrupt:

@@ -26,8 +26,9 @@ def measure(
     logits: npt.NDArray[np.float32],
     window: int,
 ) -> Metrics:
-    """Recall@20 and NDCG@20 of the pipeline and of simple methods over all items, for users active in the window;
-    "novel" leaves out what the user took before, from lists and truth. Random candidates are left out of lists."""
+    """Recall@20 and NDCG@20 of the pipeline and of simple methods over all items, for users active in the
+    window. "novel" leaves out what the user took before, from lists and truth; no list has random candidates.
+    """
     begin = moment.table.data_end
     popular = best(moment.popular, len(moment.popular))
     lists: dict[str, list[tuple[IntArray, IntArray]]] = {}
@@ -66,8 +67,8 @@ def summary(metrics: Metrics) -> str:
         f"{name} {metrics[name]['ndcg_at_20']:.4f}"
         for name in ("pipeline", "personal_frequency", "popularity")
     )
-    novel = f"novel {metrics['pipeline_novel']['ndcg_at_20']:.4f} / {metrics['popularity_novel']['ndcg_at_20']:.4f}"
-    return f"N@20 {', '.join(parts)}; {novel}; AUC {metrics['ranker_auc']:.4f}"
+    novel = [metrics[f"{name}_novel"]["ndcg_at_20"] for name in ("pipeline", "popularity")]
+    return f"N@20 {', '.join(parts)}; novel {novel[0]:.4f} / {novel[1]:.4f}; AUC {metrics['ranker_auc']:.4f}"
 
 
 def _personal(events: CatalogueEvents, user: int, begin: int) -> IntArray:

@@ -113,11 +113,10 @@ def _item_columns(past: HistorySummary, rows: IntArray) -> list[DoubleArray]:
     last[bought_items[::-1]] = bought_ages[::-1]
     first[bought_items] = bought_ages
     with np.errstate(invalid="ignore", divide="ignore"):
-        interval = (first - last) / (count - 1.0)
-        ratio = last / interval
+        interval = (first - last) / (count - 1.0)  # NaN where never bought
     regular = (count >= 2) & (interval > 0.5)
-    ratio = np.where(regular, ratio / (1.0 + ratio), 0.0)  # 0.5 = exactly due
-    ratio[~np.isfinite(ratio)] = 0.0
+    due = np.where(regular, last, 0.0)
+    ratio = due / (due + np.where(regular, interval, 1.0))  # 0.5 = exactly due
     recency = np.where(np.isfinite(last), 1.0 - np.log1p(np.minimum(last, 365.0)) / _LOG_YEAR, 0.0)
     total = float((past.decay[_LONG] * bought).sum())
     types = past.history.types

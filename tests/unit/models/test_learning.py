@@ -1,0 +1,162 @@
+"""The models learn, are replaceable by name, and go on where they were."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import paddle
+import pytest
+
+from models.catalogue import build_schema
+from models.config import QUICK, RankConfig, TowerConfig
+from models.dataset import CatalogueEvents, PreparedData, load_prepared
+from models.evaluate import auc, platt, recall_ndcg
+from models.features import FeatureEncoder, FeatureSchema, ItemTable, cross_names, rank_slots
+from models.fitting import Checkpoints, encode, fit, rank_batches, rank_logits, seed_everything, tower_batches
+from models.registry import RANKERS, TOWERS, make_ranker, make_tower
+from models.samples import RankSamples, TowerSamples, tower_samples
+from tests.unit.models.prepared import write_prepared
+
+pytestmark = pytest.mark.unit
+
+TOWER = TowerConfig(embedding_dim=16, hidden=(16,), contexts_per_batch=32, random_negatives=32)
+RANK = RankConfig(embedding_dim=4, hidden=(16,), batch_size=256)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> PreparedData:
+    return load_prepared(write_prepared(tmp_path_factory.mktemp("tiny")))
+
+
+@pytest.fixture(scope="module")
+def shop(data: PreparedData) -> FeatureEncoder:
+    schema = build_schema(data, data.records, QUICK)
+    return FeatureEncoder(schema, ItemTable.from_records(schema, data.records, data.end))
+
+
+@pytest.fixture(scope="module")
+def contexts(data: PreparedData, shop: FeatureEncoder) -> TowerSamples:
+    events = CatalogueEvents(data, data.events.item)
+    return tower_samples(events, shop, data.begin, data.end, QUICK, np.random.default_rng(0))
+
+
+def rank_rows(schema: FeatureSchema, count: int = 3000) -> RankSamples:
+    """Rows whose label depends on the first dense feature alone."""
+    rng = np.random.default_rng(1)
+    dense = rng.random((count, len(cross_names(schema))), dtype=np.float32)
+    sparse = rng.integers(0, rank_slots(schema), (count, len(rank_slots(schema)))).astype(np.int32)
+    label = (rng.random(count) < dense[:, 0] ** 2).astype(np.float32)
+    nothing = np.zeros(0, np.int64)
+    return RankSamples(sparse, dense, label, np.zeros(count, np.int32), nothing, nothing, nothing)
+
+
+def test_the_towers_learn_who_takes_what(
+    tmp_path: Path, shop: FeatureEncoder, contexts: TowerSamples
+) -> None:
+    seed_everything(3)
+    tower = make_tower(shop.schema, TOWER)
+    batches = tower_batches(tower, contexts, shop, TOWER)
+    losses = fit("tower", tower, 5, 5e-3, 0.0, batches, 3, Checkpoints(tmp_path))
+    assert losses[-1] < 0.8 * losses[0]
+
+
+def test_vectors_of_both_towers_have_length_one(shop: FeatureEncoder, contexts: TowerSamples) -> None:
+    tower = make_tower(shop.schema, TOWER)
+    users = encode(tower.user, [values[:50] for values in contexts.feeds.values()])
+    items = encode(tower.item, [shop.table.features])
+    for vectors in (users, items):
+        np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-5)
+
+
+def test_a_user_of_whom_nothing_is_known_has_a_vector(shop: FeatureEncoder, contexts: TowerSamples) -> None:
+    tower = make_tower(shop.schema, TOWER)
+    vector = encode(tower.user, [np.zeros_like(values[:1]) for values in contexts.feeds.values()])
+    assert np.isfinite(vector).all()
+
+
+def test_the_ranker_learns_what_the_label_depends_on(tmp_path: Path, shop: FeatureEncoder) -> None:
+    samples = rank_rows(shop.schema)
+    seed_everything(3)
+    ranker = make_ranker(shop.schema, RANK)
+    losses = fit("rank", ranker, 4, 1e-2, 0.0, rank_batches(ranker, samples, RANK), 3, Checkpoints(tmp_path))
+    assert losses[-1] < 0.9 * losses[0]
+    assert auc(rank_logits(ranker, samples), samples.label) > 0.7
+
+
+def test_a_feature_that_training_never_saw_vary_changes_no_score(shop: FeatureEncoder) -> None:
+    samples = rank_rows(shop.schema, 50)
+    samples.dense[:, 5] = 0.0
+    ranker = make_ranker(shop.schema, RANK)
+    ranker.see(samples.dense)
+    before = rank_logits(ranker, samples)
+    samples.dense[:, 5] = 1.0
+    np.testing.assert_array_equal(before, rank_logits(ranker, samples))
+
+
+def test_an_interrupted_fit_ends_like_an_unbroken_one(tmp_path: Path, shop: FeatureEncoder) -> None:
+    samples = rank_rows(shop.schema, 1000)
+
+    def trained(folder: str, stops: list[int]) -> np.ndarray:
+        for epochs in stops:
+            seed_everything(3)
+            ranker = make_ranker(shop.schema, RANK)
+            batches = rank_batches(ranker, samples, RANK)
+            fit("rank", ranker, epochs, 1e-2, 0.0, batches, 3, Checkpoints(tmp_path / folder))
+        return rank_logits(ranker, samples)
+
+    # Only the last epoch is at the lower rate, so an interruption is one before it.
+    unbroken = trained("unbroken", [3])
+    np.testing.assert_allclose(trained("again", [3, 3]), unbroken, atol=1e-6)
+    broken = tmp_path / "broken"
+    _interrupt_after_one_epoch(shop.schema, samples, broken)
+    np.testing.assert_allclose(trained("broken", [3]), unbroken, atol=1e-6)
+
+
+def _interrupt_after_one_epoch(schema: FeatureSchema, samples: RankSamples, folder: Path) -> None:
+    seed_everything(3)
+    ranker = make_ranker(schema, RANK)
+    whole, calls = rank_batches(ranker, samples, RANK), []
+
+    def batches(rng: np.random.Generator):  # type: ignore[no-untyped-def]
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return whole(rng)
+
+    with pytest.raises(KeyboardInterrupt):
+        fit("rank", ranker, 3, 1e-2, 0.0, batches, 3, Checkpoints(folder))
+
+
+def test_models_are_found_by_name(shop: FeatureEncoder) -> None:
+    assert isinstance(make_tower(shop.schema, TOWER), TOWERS["dssm"])  # type: ignore[arg-type]
+    assert isinstance(make_ranker(shop.schema, RANK), RANKERS["deepfm"])  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="no ranker is called 'nosuch'; there are: deepfm"):
+        make_ranker(shop.schema, replace(RANK, name="nosuch"))
+
+
+def test_equal_seeds_give_equal_models(shop: FeatureEncoder) -> None:
+    states = []
+    for _ in range(2):
+        seed_everything(11)
+        states.append(make_ranker(shop.schema, RANK).state_dict())
+    assert all(paddle.equal_all(states[0][name], states[1][name]) for name in states[0])
+
+
+def test_metrics_of_known_lists() -> None:
+    assert recall_ndcg(np.array([1, 2, 3]), np.array([1, 2, 3]), 3) == (1.0, 1.0)
+    recall, ndcg = recall_ndcg(np.array([9, 1]), np.array([1]), 2)
+    assert recall == 1.0
+    assert ndcg == pytest.approx(1 / np.log2(3))
+    assert auc(np.array([0.1, 0.4, 0.35, 0.8]), np.array([0, 0, 1, 1])) == 0.75
+    assert auc(np.ones(4), np.array([0, 1, 0, 1])) == 0.5
+
+
+def test_calibration_finds_the_scale_of_the_logits() -> None:
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=20_000)
+    label = rng.random(20_000) < 1 / (1 + np.exp(-(2.0 * logits - 1.0)))
+    slope, intercept = platt(logits, label.astype(float))
+    assert slope == pytest.approx(2.0, abs=0.1)
+    assert intercept == pytest.approx(-1.0, abs=0.1)
