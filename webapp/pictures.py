@@ -18,8 +18,9 @@ from markupsafe import Markup
 
 # The first whose words are found decides; the particular comes before the general.
 WORDS = (
+    ("bag", r"(potato|tortilla|corn)? ?chips?\b|snack|candy|pretzel|popcorn|puffs\b"),
     ("egg", r"eggs?\b"),
-    ("paw", r"pets?|dog|cat (food|litter)|kitty"),
+    ("paw", r"pets?\b|dog (food|treat|supplies)|cat (food|litter)|kitty"),
     ("cup", r"ice cream|yogurt|sherbet|novelt|pudding|sour cream|cottage cheese|dips?\b"),
     ("cheese", r"chees|butter|margarine"),
     ("carton", r"milk|juice|cream|half"),
@@ -31,14 +32,12 @@ WORDS = (
     ("can", r"soft drink|soda|beers?\b|cans?\b|canned|soup|beans|energy|cola"),
     (
         "bottle",
-        r"water|wine|drink|beverage|oil|vinegar|dressing|ketchup|sauce|syrup|detergent|bleach|shampoo|soap|cleaner|liquor|spirits|tea\b",
+        r"water|wine|drink|beverage|oil|vinegar|dressing|ketchup|sauce|syrup|detergent|bleach|shampoo|soap"
+        r"|cleaner|liquor|spirits|tea\b",
     ),
     ("jar", r"jam|jell|peanut|honey|pickle|olive|salsa|mayo|spice|coffee|baby food|vitamin|candle"),
     ("tube", r"tooth|cosmetic|makeup|cream\b|lotion|deodorant|hair|shav|medic|cold and|oral|skin"),
-    (
-        "bag",
-        r"chip|snack|candy|chocolate|pretzel|popcorn|nuts?\b|flour|sugar|rice|frozen|frzn|bag|coal|potatoes?\b",
-    ),
+    ("bag", r"chocolate|nuts?\b|flour|sugar|rice|frozen|frzn|bag|coal|potatoes?\b"),
     ("meat", r"meat|beef|pork|chicken|turkey|ham\b|bacon|sausage|frank|lunchmeat|deli|hot dog"),
     ("leaf", r"vegetable|salad|lettuce|broccoli|herb|onion|pepper|carrot|cabbage|spinach|garden"),
     ("fruit", r"fruit|apple|banana|berr|grape|orange|citrus|melon|pear|peach|tomato|produce"),

@@ -11,13 +11,15 @@ import gevent
 import structlog
 from flask import Flask
 from gevent.pywsgi import WSGIServer
-from services.bootstrap import web_clients
+from pydantic import ValidationError
 
+from services.bootstrap import web_clients
+from services.common import log as logs
 from services.settings import Settings
 from webapp import create_app
 from webapp.signing_key import SigningKeyError
 
-STOP_S = 10  # how long running requests may take to finish after SIGTERM
+STOP_S = 5  # how long running requests may take to finish after SIGTERM
 log = structlog.get_logger("webapp")
 
 
@@ -33,19 +35,30 @@ def serve(app: Flask, host: str, port: int) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Entry of `python -m webapp`; the exit status."""
-    settings = Settings()
+    """Entry of `python -m webapp`; the exit status: 1 for a mistake, which is told on the terminal."""
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        variable = "ECRS_" + "_".join(str(part) for part in first["loc"]).upper()
+        return _fail(f"{variable}: {first['msg']}")
     parser = argparse.ArgumentParser(prog="python -m webapp", description="One web front end of the shop.")
-    parser.add_argument("--host", default=settings.bind, help="address to listen on (%(default)s)")
-    parser.add_argument("--port", type=int, default=settings.port("web1"), help="port (%(default)s)")
+    parser.add_argument(
+        "--bind", default=settings.bind, help="address to listen on (ECRS_BIND, now %(default)s)"
+    )
+    parser.add_argument("--port", type=int, default=settings.port("web1"), help="port (now %(default)s)")
     options = parser.parse_args(argv)
+    logs.configure(settings.log_level, settings.log_format, service="web")
     with web_clients(settings) as services:
         try:
-            serve(create_app(settings, services), options.host, options.port)
+            serve(create_app(settings, services), options.bind, options.port)
         except SigningKeyError as error:
-            print(error, file=sys.stderr)  # noqa: T201 - a mistake in the settings is told on the terminal
-            return 2
-        except OSError as error:
-            print(f"{options.host}:{options.port}: cannot listen: {error.strerror}", file=sys.stderr)  # noqa: T201
-            return 2
+            return _fail(str(error))
+        except (OSError, OverflowError) as error:  # the port is taken, not ours to open, or no port at all
+            return _fail(f"cannot listen on {options.bind}:{options.port}: {error}")
     return 0
+
+
+def _fail(problem: str) -> int:
+    sys.stderr.write(f"error: {problem}\n")
+    return 1

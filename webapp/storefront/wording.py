@@ -20,7 +20,7 @@ CHANNELS = {
     "item_to_item": "goes together",
     "bought_again": "bought again",
     "popular": "popular",
-    "segment": "people like you",
+    "segment": "like you",
     "trending": "trending",
     "new": "new",
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from zlib import crc32
 
 from services.common.errors import EcrsError, InvalidArgument, NotFound
 from services.common.ports import (
@@ -192,7 +193,9 @@ class FakeRecommend:
         because = {_leaf(item): item for item in reversed(touched)}
         seed = sum(map(ord, query.user_id)) if query.user_id in self.users.profiles else 0
         ids = [item_id for item_id in self.items.items if item_id not in disliked]
-        ids.sort(key=lambda item_id: (self._category(item_id) not in because, int(item_id) * (7 + seed) % 61))
+        ids.sort(
+            key=lambda item_id: (self._category(item_id) not in because, crc32(f"{seed} {item_id}".encode()))
+        )
         found = tuple(
             self._found(item_id, place, because, seed) for place, item_id in enumerate(ids[: query.page_size])
         )

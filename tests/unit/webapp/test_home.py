@@ -32,7 +32,7 @@ def test_a_household_sees_its_profile_reasons_scores_prices_and_small_print(brow
     assert "<dt>Income</dt><dd>35-49K</dd>" in page
     assert "Popular with households like yours (age 45-54)" in page
     assert "You bought this before" in page
-    assert re.search(r"score 0\.\d{3}", page)
+    assert re.search(r"Score 0\.\d{3}", page)
     assert re.search(r"\$\d+\.\d\d", page)
     assert "fake-20250101T000000Z" in page
     assert "recall 8.0" in page

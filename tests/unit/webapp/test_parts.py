@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import stat
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from flask import Flask
 from flask_caching import Cache
-from flask_caching.backends.simplecache import SimpleCache
 from werkzeug.datastructures import MultiDict
 
 from services.common.errors import InvalidArgument, Unavailable
@@ -54,13 +54,11 @@ def test_a_damaged_key_file_is_told_with_its_path(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def shared() -> SharedCache:
+def shared() -> Iterator[SharedCache]:
     app = Flask(__name__)
     cache = Cache(app, config={"CACHE_TYPE": "SimpleCache"})
     with app.app_context():
-        backend = cache.cache
-    assert isinstance(backend, SimpleCache)
-    return SharedCache(backend)
+        yield SharedCache(cache)
 
 
 def test_a_fresh_value_is_not_loaded_again(shared: SharedCache) -> None:

@@ -1,0 +1,38 @@
+"""`python -m tests.e2e.fake_shop STATE_DIR`: the real web tier, gevent and all, over the unit tests' fakes.
+
+Prints its port, then serves until standard input closes.
+"""
+
+from webapp.patch import patch_for_gevent
+
+patch_for_gevent()
+
+import sys  # noqa: E402
+from pathlib import Path  # noqa: E402
+
+import gevent  # noqa: E402
+from gevent.fileobject import FileObject  # noqa: E402
+from gevent.pywsgi import WSGIServer  # noqa: E402
+
+from services.settings import Settings  # noqa: E402
+from tests.unit.webapp.fakes import DATASET_TOML, make_services  # noqa: E402
+from webapp import create_app  # noqa: E402
+
+
+def main(state: Path) -> None:
+    """Serve on a free port."""
+    (state / "demo").mkdir(parents=True)
+    (state / "demo" / "dataset.toml").write_text(DATASET_TOML, encoding="utf-8")
+    settings = Settings(
+        state_dir=state, prepared_dir=state, dataset="demo", redis_url="redis://127.0.0.1:1/0"
+    )
+    server = WSGIServer(("127.0.0.1", 0), create_app(settings, make_services(), "SimpleCache"), log=None)
+    server.start()
+    sys.stdout.write(f"{server.server_port}\n")
+    sys.stdout.flush()
+    gevent.spawn(FileObject(sys.stdin, "rb").read).link(lambda _: server.stop(1))
+    server.serve_forever()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
