@@ -14,6 +14,7 @@ from original import user_info_pb2
 from models.features import UserContext, canonical
 from services.common.errors import EcrsError
 from services.common.ports import UserPort
+from services.common.validate import check_id
 from services.common.values import now_ms
 
 MAX_LOG_ID = 128
@@ -63,9 +64,13 @@ class ContextReader:
         self._user, self._attribute_names = user, attribute_names
 
     def read(self, info: user_info_pb2.UserInfo, timeout_s: float) -> UserContext:
-        """The stored context with what the caller gives on top; only that while the user service is away."""
+        """The stored context with what the caller gives on top; only that while the user service is away.
+
+        Raises InvalidArgument for an id that cannot be one.
+        """
         given = given_user(info, self._attribute_names())
         if given.user_id:
+            check_id("user_info.user_id", given.user_id)
             try:
                 stored = self._user.get_user_context(given.user_id, _HISTORY, timeout_s * _USER_SHARE).context
             except EcrsError as error:
