@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 from data.canonical import EVENTS
 
 RUN_ROWS = 250_000
-FAN_IN = 16
-_BATCH_ROWS = RUN_ROWS // FAN_IN
+FAN_IN = 8
+_BATCH_ROWS = 8_192
 _SCHEMA = EVENTS.append(pa.field("seq", pa.int64(), nullable=False))
 
 
