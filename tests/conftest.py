@@ -15,7 +15,7 @@ from tests.support.redis_server import RedisServer
 
 @pytest.fixture(scope="session")
 def _shared_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    server = RedisServer(tmp_path_factory.mktemp("redis")).start()
+    server = RedisServer(tmp_path_factory.mktemp("redis"), fsync="everysec").start()
     yield server
     server.stop()
 

@@ -33,13 +33,14 @@ def redis_binary() -> str:
 
 
 class RedisServer:
-    """redis-server on a free loopback port, its data in `folder`; writes are on disk before the answer.
+    """redis-server on a free loopback port, its data in `folder`.
 
-    `kill()` is kill -9; `start()` brings it back on the same port with the same data.
+    `kill()` is kill -9; `start()` brings it back on the same port with the same data. `fsync` "always": a
+    write is on disk before its answer; "everysec" is quicker.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.port = folder, free_port()
+    def __init__(self, folder: Path, fsync: str = "always") -> None:
+        self.folder, self.port, self._fsync = folder, free_port(), fsync
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -47,7 +48,7 @@ class RedisServer:
         """Start it and wait until it answers."""
         self.folder.mkdir(parents=True, exist_ok=True)
         command = [redis_binary(), "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder)]
-        command += ["--appendonly", "yes", "--appendfsync", "always", "--save", "", "--loglevel", "warning"]
+        command += ["--appendonly", "yes", "--appendfsync", self._fsync, "--save", ""]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         client = redis.Redis.from_url(self.url, socket_timeout=1.0)
         deadline = time.monotonic() + 10.0
