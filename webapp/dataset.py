@@ -17,12 +17,14 @@ from typing import Any
 import redis
 import structlog
 
+from services.common import keys
+
 if sys.version_info >= (3, 11):
     import tomllib
 else:  # pragma: no cover - the same parser under its older name
     import tomli as tomllib
 
-REDIS_KEY = "ecrs:dataset"
+
 FRESH_S = 60.0  # a description changes with a load, not between clicks
 RETRY_S = 5.0  # when there was none at all
 
@@ -111,10 +113,10 @@ class DatasetSource:
                 self._client = redis.Redis.from_url(
                     self._redis_url, socket_timeout=0.25, socket_connect_timeout=0.25
                 )
-            raw = self._client.get(REDIS_KEY)
+            raw = self._client.get(keys.DATASET)
             return parse_info(json.loads(raw)) if isinstance(raw, bytes) else None
         except (redis.RedisError, OSError, ValueError) as error:
-            log.warning("dataset.not_in_redis", key=REDIS_KEY, error=str(error))
+            log.warning("dataset.not_in_redis", key=keys.DATASET, error=str(error))
             return None
 
     def _from_file(self) -> DatasetInfo | None:

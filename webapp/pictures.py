@@ -22,8 +22,10 @@ WORDS = (
     ("egg", r"eggs?\b"),
     ("paw", r"pets?\b|dog (food|treat|supplies)|cat (food|litter)|kitty"),
     ("cup", r"ice cream|yogurt|sherbet|novelt|pudding|sour cream|cottage cheese|dips?\b"),
+    ("jar", r"honey|peanut|jelly|jams?\b|baby food"),
     ("cheese", r"chees|butter|margarine"),
     ("carton", r"milk|juice|cream|half"),
+    ("box", r"crackers?\b"),
     ("cake", r"cake|cookie|pastr|donut|dessert|muffin|sweet goods|pies?\b"),
     ("bread", r"bread|bun\b|buns|rolls?\b(?=.*bak)|bagel|bakery|dough|tortilla|waffle|pancake|pizza"),
     ("fish", r"fish|seafood|shrimp|salmon|tuna"),
@@ -35,14 +37,14 @@ WORDS = (
         r"water|wine|drink|beverage|oil|vinegar|dressing|ketchup|sauce|syrup|detergent|bleach|shampoo|soap"
         r"|cleaner|liquor|spirits|tea\b",
     ),
-    ("jar", r"jam|jell|peanut|honey|pickle|olive|salsa|mayo|spice|coffee|baby food|vitamin|candle"),
+    ("jar", r"pickle|olive|salsa|mayo|spice|coffee|vitamin|candle"),
     ("tube", r"tooth|cosmetic|makeup|cream\b|lotion|deodorant|hair|shav|medic|cold and|oral|skin"),
     ("bag", r"chocolate|nuts?\b|flour|sugar|rice|frozen|frzn|bag|coal|potatoes?\b"),
     ("meat", r"meat|beef|pork|chicken|turkey|ham\b|bacon|sausage|frank|lunchmeat|deli|hot dog"),
     ("leaf", r"vegetable|salad|lettuce|broccoli|herb|onion|pepper|carrot|cabbage|spinach|garden"),
     ("fruit", r"fruit|apple|banana|berr|grape|orange|citrus|melon|pear|peach|tomato|produce"),
     ("flower", r"flor|flower|plant|bouquet|rose"),
-    ("box", r"cereal|cracker|pasta|macaroni|noodle|mix|dinner|bar|tea|rice"),
+    ("box", r"cereal|pasta|macaroni|noodle|mix|dinner|bar|tea|rice"),
 )
 _PATTERNS = tuple((name, re.compile(rf"\b(?:{words})", re.IGNORECASE)) for name, words in WORDS)
 FALLBACKS = ("box", "bag", "jar", "bottle", "can", "carton", "tube")

@@ -10,11 +10,11 @@ import pytest
 import redis
 from flask.testing import FlaskClient
 
+from services.common import keys
 from services.settings import Settings
 from tests.support.redis_server import RedisServer
 from tests.unit.webapp.fakes import DATASET_TOML, FakeServices, make_services
 from webapp import create_app
-from webapp.dataset import REDIS_KEY
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -62,7 +62,7 @@ def test_only_shared_data_is_in_redis_and_it_is_json(tmp_path: Path, redis_url: 
 
 
 def test_the_description_left_by_a_load_is_shown(tmp_path: Path, redis_url: str) -> None:
-    redis.Redis.from_url(redis_url).set(REDIS_KEY, json.dumps(tomllib.loads(DATASET_TOML)))
+    redis.Redis.from_url(redis_url).set(keys.DATASET, json.dumps(tomllib.loads(DATASET_TOML)))
     page = front_end(make_services(), tmp_path, redis_url).get("/").get_data(as_text=True)
     assert "Corner Market" in page
 

@@ -17,7 +17,7 @@ REASONS = {
 }
 CHANNELS = {
     "two_tower": "taste model",
-    "item_to_item": "goes together",
+    "item_to_item": "goes with",
     "bought_again": "bought again",
     "popular": "popular",
     "segment": "like you",
@@ -98,8 +98,9 @@ def title_of(item: Item | None, item_id: str) -> str:
 
 
 def category_text(item: Item) -> str:
-    """The most telling level of the category path."""
-    return item.category_path[-1] if item.category_path else ""
+    """The deepest level of the category path that the title does not say already."""
+    title = item.title.lower()
+    return next((level for level in reversed(item.category_path) if level.lower() not in title), "")
 
 
 def value_text(value: AttributeValue) -> str:

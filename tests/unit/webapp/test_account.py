@@ -18,6 +18,7 @@ def test_demo_households_are_listed_with_their_profile_in_pages(browser: Browser
     assert '<span class="label">Age</span> 25-34' in first
     assert "Nothing known but what they bought" in first
     assert "/signin?page=24" in first
+    assert first.index('value="5"') < first.index('value="4"')  # with a profile before without
     assert 'value="25"' in second
     assert 'value="1">' not in second
 

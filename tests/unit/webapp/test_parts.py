@@ -14,14 +14,14 @@ from flask_caching import Cache
 from werkzeug.datastructures import MultiDict
 
 from services.common.errors import InvalidArgument, Unavailable
-from services.common.ports import Reason
+from services.common.ports import Item, Reason
 from tests.unit.webapp.conftest import NOWHERE
 from webapp.cache import JsonSerializer, SharedCache
 from webapp.dataset import DatasetInfo, DatasetSource, UserFeature, parse_info
 from webapp.pictures import WORDS, _shapes, picture
 from webapp.signing_key import FILE_NAME, SigningKeyError, signing_key
 from webapp.storefront.forms import attributes_of, registration_form
-from webapp.storefront.wording import money, reason_text
+from webapp.storefront.wording import category_text, money, reason_text
 
 pytestmark = pytest.mark.unit
 
@@ -163,6 +163,13 @@ def test_every_kind_of_picture_has_a_shape() -> None:
 def test_reasons_are_worded(reason: Reason, words: str) -> None:
     dataset = DatasetInfo(user_noun="household", user_features=(UserFeature("age", display={"en": "Age"}),))
     assert reason_text(reason, dataset, {"2": "click", "1": "purchase"}) == words
+
+
+def test_the_category_shown_is_not_what_the_title_says_already() -> None:
+    path = ("Grocery", "Cookies", "Graham Crackers")
+    assert category_text(Item("1", "Store Brand Graham Crackers", path)) == "Cookies"
+    assert category_text(Item("1", "Honey Bears", path)) == "Graham Crackers"
+    assert category_text(Item("1", "Honey Bears")) == ""
 
 
 def test_prices_have_their_currency() -> None:

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.webapp.conftest import NOWHERE
+
 pytestmark = pytest.mark.unit
 
 ROOT = Path(__file__).resolve().parents[3]
