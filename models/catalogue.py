@@ -72,11 +72,17 @@ def purchases_before(events: CatalogueEvents, n_items: int, cutoff: int) -> Purc
     )
 
 
-def table_at(base: ItemTable, purchases: Purchases, config: TrainConfig) -> ItemTable:
-    """The table with statistics and neighbours as of the purchases' cutoff."""
-    rows, scores = channels.neighbours(
-        purchases, config.neighbours, config.neighbour_method, config.ease_lambda
-    )
+def table_at(
+    base: ItemTable, purchases: Purchases, config: TrainConfig, earlier: ItemTable | None = None
+) -> ItemTable:
+    """The table with statistics and neighbours as of the purchases' cutoff; neighbours, which take longest and
+    change least, may be those of an ``earlier`` moment's table."""
+    if earlier is not None:
+        rows, scores = earlier.neighbours, earlier.neighbour_scores
+    else:
+        rows, scores = channels.neighbours(
+            purchases, config.neighbours, config.neighbour_method, config.ease_lambda
+        )
     return base.as_of(purchases.cutoff, channels.item_stats(purchases), rows, scores)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import paddle
+from paddle.utils import unique_name
 from tqdm import tqdm
 
 from models.config import RankConfig, TowerConfig
@@ -65,6 +66,21 @@ def fit(
     kept: Checkpoints,
 ) -> list[float]:
     """Train for some epochs; returns the mean loss of each that ran now. Equal seeds give equal models."""
+    # Named afresh in each stage, so that a checkpoint's moments are found again in any process.
+    with unique_name.guard(f"{stage}_"):
+        return _fit(stage, model, epochs, learning_rate, decay, batches, seed, kept)
+
+
+def _fit(
+    stage: str,
+    model: Any,
+    epochs: int,
+    learning_rate: float,
+    decay: float,
+    batches: Batches,
+    seed: int,
+    kept: Checkpoints,
+) -> list[float]:
     optimizer = paddle.optimizer.AdamW(learning_rate, parameters=model.parameters(), weight_decay=decay)
     done = kept.load(stage, model, optimizer)
     losses: list[float] = []

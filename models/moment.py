@@ -37,9 +37,9 @@ class Moment:
         return Recaller(self.table, vectors, best(self.popular, 200), best(self.trending, 200), quotas)
 
 
-def look(base: ItemTable, purchases: Purchases, config: TrainConfig) -> Moment:
-    """The state of knowledge at the purchases' cutoff."""
-    table = table_at(base, purchases, config)
+def look(base: ItemTable, purchases: Purchases, config: TrainConfig, earlier: Moment | None = None) -> Moment:
+    """The state of knowledge at the purchases' cutoff, with the neighbours of an earlier moment if given."""
+    table = table_at(base, purchases, config, earlier.table if earlier else None)
     return Moment(table, purchases, channels.popular(purchases), channels.trending(purchases))
 
 

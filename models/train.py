@@ -10,8 +10,11 @@ on events before every window that ranker samples come from, and each sample see
 from __future__ import annotations
 
 import argparse
+import fcntl
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import datetime, timezone
 from hashlib import sha256
@@ -72,8 +75,10 @@ class Training:
 
     def run(self) -> tuple[Path, bool]:
         """All stages; returns the release's folder and whether it passed the gate."""
-        moments = {at: self._look(at) for at in (*self.cutoffs, self.validate_from)}
-        self._done("statistics", f"of items and their neighbours, as of {len(moments)} moments")
+        first = self._look(self.tower_until)
+        later = [at for at in (*self.cutoffs, self.validate_from) if at != self.tower_until]
+        moments = {self.tower_until: first, **{at: self._look(at, first) for at in later}}
+        self._done("statistics", f"and neighbours of items, as of {len(moments)} moments")
         self._learn_tower("tower", moments[self.tower_until], self.data.begin, self.config.tower.epochs)
         vectors = encode_items(self.tower, self.base)
         learn = RankSamples.join([self._candidates(moments[at], vectors) for at in self.cutoffs])
@@ -108,8 +113,8 @@ class Training:
         self._done("published", folder.name + ("" if passed else ": NOT current, no better than popularity"))
         return folder, passed
 
-    def _look(self, at: int) -> Moment:
-        return look(self.base, purchases_before(self.events, len(self.base), at), self.config)
+    def _look(self, at: int, earlier: Moment | None = None) -> Moment:
+        return look(self.base, purchases_before(self.events, len(self.base), at), self.config, earlier)
 
     def _learn_tower(self, stage: str, moment: Moment, begin: int, epochs: int) -> None:
         """Train the towers on contexts from ``begin`` to the moment."""
@@ -163,11 +168,25 @@ def train(
 ) -> tuple[Path, bool]:
     """Train, validate and publish; returns the release's folder and whether it passed the gate, and so became
     current. Raises ReleaseError, ExportError, DataFault."""
-    seed_everything(config.seed)
-    training = Training(data, config, artifacts, console or Console(stderr=True, quiet=True))
-    if not resume:
-        rmtree(training.kept.folder, ignore_errors=True)
-    return training.run()
+    artifacts.mkdir(parents=True, exist_ok=True)
+    with _alone(artifacts / f".training-{data.name}.lock"):
+        seed_everything(config.seed)
+        training = Training(data, config, artifacts, console or Console(stderr=True, quiet=True))
+        if not resume:
+            rmtree(training.kept.folder, ignore_errors=True)
+        return training.run()
+
+
+@contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    """Two runs on the same data would write each other's checkpoints: the second one is refused."""
+    with lock.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DataFault(f"{lock}: held by another training run on these data: wait for it") from None
+        yield
+        lock.unlink(missing_ok=True)
 
 
 def _run_key(data: PreparedData, config: TrainConfig, fingerprint: str) -> str:
