@@ -84,9 +84,10 @@ def _personas(shop: Shop, token: str) -> dict[str, Any]:
         users, next_token = shop.services.user.list_users(PERSONAS_PER_PAGE, token, shop.call_timeout_s)
         dataset = shop.dataset.get()
         demo = [user for user in users if not user.user_id.startswith((ANONYMOUS_PREFIX, NEW_PREFIX))]
-        lines = [
+        personas = [
             {"user_id": user.user_id, "profile": profile_lines(user.attributes, dataset)} for user in demo
         ]
-        return {"personas": lines, "next_token": next_token}
+        personas.sort(key=lambda persona: not persona["profile"])  # those one can picture come first
+        return {"personas": personas, "next_token": next_token}
 
     return shop.shared.fetch(f"personas:{token}", PERSONAS_FRESH_S, load)
