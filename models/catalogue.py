@@ -75,7 +75,7 @@ def purchases_before(events: CatalogueEvents, n_items: int, cutoff: int) -> Purc
 def table_at(
     base: ItemTable, purchases: Purchases, config: TrainConfig, earlier: ItemTable | None = None
 ) -> ItemTable:
-    """The table with statistics and neighbours as of the purchases' cutoff; neighbours, which take longest and
+    """The table with statistics and neighbours as of the purchases' cutoff; neighbours, which take long and
     change least, may be those of an ``earlier`` moment's table."""
     if earlier is not None:
         rows, scores = earlier.neighbours, earlier.neighbour_scores

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 from pathlib import Path
 
 import numpy as np
@@ -92,3 +93,13 @@ def test_missing_data_end_in_one_line(
     error = capsys.readouterr().err
     assert "missing: prepare the dataset first" in error
     assert "Traceback" not in error
+
+
+def test_a_second_run_on_the_same_data_is_refused(
+    release: Release, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with (tmp_path / ".training-tiny.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        data = release.path.parent.parent / "prepared"
+        assert main(["--data", str(data), "--out", str(tmp_path)]) == 1
+    assert "held by another training run" in capsys.readouterr().err
