@@ -9,6 +9,8 @@ from rich.console import Console
 
 from services.settings import Settings
 
+_WIDTH_OF_FILES = 150
+
 
 class CommandError(Exception):
     """The command cannot go on; the message is one line that says what to do."""
@@ -31,7 +33,10 @@ def console() -> Console:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
-    return Console(highlight=False, soft_wrap=True)
+    found = Console(highlight=False, soft_wrap=True)
+    if not found.is_terminal:
+        found.width = _WIDTH_OF_FILES
+    return found
 
 
 def fail(command: str, error: Exception | str) -> int:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import redis
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from models.release import Release, ReleaseError, current, list_releases, set_current
 from scripts.console import CommandError, console, fail, read_settings
@@ -124,7 +124,7 @@ def newest(settings: Settings) -> str:
 def show(out: Console, settings: Settings) -> None:
     """Print the releases, newest first."""
     now = current(settings.artifacts_dir)
-    table = Table("release", "", "created", "items", "metrics")
+    table = Table(Column("release", no_wrap=True), "", "created", "items", "metrics")
     for name in list_releases(settings.artifacts_dir):
         manifest = Release.load(settings.artifacts_dir / name, verify=False).manifest
         metrics = manifest.get("metrics", {})

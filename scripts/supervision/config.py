@@ -101,6 +101,7 @@ events=PROCESS_STATE_FATAL
 autostart=true
 autorestart=true
 startretries=1000000
+stdout_logfile=NONE
 stderr_logfile={_escape(log_path(state, "again"))}
 stderr_logfile_maxbytes={_LOG_BYTES}
 stderr_logfile_backups=1

@@ -87,7 +87,8 @@ def _tcp(target: str) -> str:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, grpc.Call):
-        return f"gRPC {error.code().name}"
+        unavailable = error.code() is grpc.StatusCode.UNAVAILABLE
+        return "does not answer" if unavailable else f"gRPC {error.code().name}"
     if isinstance(error, ConnectionRefusedError) or "refused" in str(error):
         return "does not listen"
     return str(error) or type(error).__name__

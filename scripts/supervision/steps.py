@@ -45,7 +45,8 @@ class Steps:
                 yield step
             else:
                 columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-                with Progress(*columns, console=self.console, transient=True) as progress:
+                hidden = not self.console.is_terminal
+                with Progress(*columns, console=self.console, transient=True, disable=hidden) as progress:
                     step = Step(progress, title)
                     yield step
         except BaseException:  # printed, then raised again
