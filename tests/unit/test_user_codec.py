@@ -1,0 +1,53 @@
+"""Packed events."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.features import EVENT_TYPES
+from services.user.codec import StoredEvent, pack, unpack
+from services.user.service import merge
+
+pytestmark = pytest.mark.unit
+
+# ids as the services accept them: no control characters
+IDS = st.text(st.characters(exclude_categories=("Cc", "Cs")), min_size=1, max_size=20)
+EVENTS = st.builds(
+    StoredEvent,
+    item_id=IDS,
+    type=st.sampled_from(EVENT_TYPES),
+    at_ms=st.integers(0, 2**62),
+    value=st.floats(allow_nan=False),
+    attribution_token=st.just("") | IDS,
+    event_id=st.just("") | IDS,
+)
+
+
+@given(st.lists(EVENTS, max_size=30))
+def test_events_are_unpacked_as_they_were_packed(events: list[StoredEvent]) -> None:
+    assert unpack(pack(events)) == events
+
+
+def test_an_unknown_type_becomes_other() -> None:
+    assert unpack(pack([StoredEvent("tea", "returned", 1)]))[0].type == "other"
+
+
+@pytest.mark.parametrize(
+    "blob", [b"", b"\x01", b"\x02\x00\x00\x00\x00", b"{}", pack([StoredEvent("tea", "view", 1)])[:-9]]
+)
+def test_what_is_not_packed_events_is_a_value_error(blob: bytes) -> None:
+    with pytest.raises(ValueError, match="packed events"):
+        unpack(blob)
+
+
+@given(st.lists(EVENTS, max_size=20), st.lists(EVENTS, max_size=20))
+def test_merged_events_are_newest_first_and_none_is_lost(
+    history: list[StoredEvent], live: list[StoredEvent]
+) -> None:
+    history = sorted(history, key=lambda event: -event.at_ms)
+    merged = merge(history, live)
+    times = [event.at_ms for event in merged]
+    assert times == sorted(times, reverse=True)
+    assert {event[:3] for event in merged} == {event[:3] for event in (*history, *live)}
