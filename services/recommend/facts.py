@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from models.release import Release
 from services.common.errors import EcrsError
@@ -36,6 +37,7 @@ class ReleaseFacts:
 
     def __init__(self, releases: Releases) -> None:
         self._releases = releases
+        self._leaf = ("", np.empty(0, np.int64))  # of the release asked for last; replaced as one
 
     def attribute_names(self) -> frozenset[str] | None:
         """See `Facts`."""
@@ -43,20 +45,15 @@ class ReleaseFacts:
         return frozenset(entry.name for entry in release.schema.user_fields) if release else None
 
     def leaf_categories(self, release: str, item_ids: Sequence[str]) -> list[int] | None:
-        """See `Facts`. The deepest level that an item has; equal hash buckets count as one category."""
+        """See `Facts`."""
         found = self._get(release)
         if found is None:
             return None
-        slots = found.items.schema.item_slots
-        columns = [column for column, slot in enumerate(slots) if slot.name.startswith("category_")]
+        leaf = self._leaf
+        if leaf[0] != found.name:
+            leaf = self._leaf = (found.name, _leaf_codes(found))
         rows = found.items.row_of(item_ids)
-        codes = np.asarray(found.items.features)[np.maximum(rows, 0)][:, columns]  # [n, levels]
-        leaf = np.zeros(len(rows), np.int64)
-        for level in range(codes.shape[1]):
-            # a bucket number means another category at each level
-            leaf = np.where(codes[:, level] > 0, codes[:, level] * len(slots) + level + 1, leaf)
-        leaf[rows < 0] = 0
-        result: list[int] = leaf.tolist()
+        result: list[int] = np.where(rows >= 0, leaf[1][rows], 0).tolist()
         return result
 
     def popular(self) -> RecallResult | None:
@@ -71,3 +68,15 @@ class ReleaseFacts:
             return self._releases.get(name)
         except EcrsError:
             return None
+
+
+def _leaf_codes(release: Release) -> npt.NDArray[np.int64]:
+    """A number for the deepest category of each item, int64 [N]; equal hash buckets count as one category."""
+    slots = release.schema.item_slots
+    leaf = np.zeros(len(release.items), np.int64)
+    for column, slot in enumerate(slots):
+        if slot.name.startswith("category_"):
+            codes = np.asarray(release.items.features[:, column])
+            # a bucket number means another category at each level; the levels come from the root down
+            leaf = np.where(codes > 0, codes * len(slots) + column, leaf)
+    return leaf

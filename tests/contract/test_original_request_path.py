@@ -2,64 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-import redis
 
-from models.release import set_current
-from services import bootstrap
-from services.common import keys
-from services.common.ports import CHANNELS, UserEvent
-from services.common.rpc import App, Server
-from services.settings import Settings
+from services.common.ports import CHANNELS
 from tests.support.original_contract import call
-from tests.support.redis_server import RedisServer, free_port
-from tests.support.releases import records, write_release
+from tests.support.served import served
 
 pytestmark = pytest.mark.contract
 
 
 @pytest.fixture(scope="module")
 def addresses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """host:port of each service, over a stored user "5" whose age the data writes as "2.0"."""
-    artifacts: Path = tmp_path_factory.mktemp("artifacts")
-    set_current(write_release(artifacts).name, artifacts)
-    server = RedisServer(tmp_path_factory.mktemp("redis")).start()
-    store = redis.Redis.from_url(server.url)
-    for record in records():
-        store.set(keys.original_item(str(record["sku_id"])), json.dumps(record))
-    store.set(keys.original_user("5"), json.dumps({"user_id": "5", "age": "2.0", "sex": "1.0", "city": "9"}))
-    store.close()
-    values: dict[str, Any] = {
-        "_env_file": None,
-        "redis_url": server.url,
-        "artifacts_dir": artifacts,
-        "rank_predictor": "onnx://",
-        "milvus_uri": f"http://127.0.0.1:{free_port()}",
-        "deadline_ms": 5_000,
-    }
-    servers: list[Server] = []
-    found: dict[str, str] = {}
-
-    def serve(app: App) -> None:
-        servers.append(Server(app, "127.0.0.1", 0).start())
-        found[app.name] = values[f"{app.name}_address"] = f"127.0.0.1:{servers[-1].port}"
-
-    serve(bootstrap.user_app(Settings.model_validate(values)))
-    serve(bootstrap.item_app(Settings.model_validate(values)))
-    serve(bootstrap.recall_app(Settings.model_validate(values)))
-    serve(bootstrap.rank_app(Settings.model_validate(values)))
-    serve(bootstrap.recommend_app(Settings.model_validate(values)))
-    users = bootstrap.user_service(Settings.model_validate(values))
-    users.record_user_events([UserEvent("5", f"i{row}", "purchase") for row in (5, 17, 29)], 2.0)
-    yield found
-    for one in reversed(servers):
-        one.stop(0.2)
-    server.stop()
+    """host:port of each service."""
+    with served(tmp_path_factory.mktemp("served")) as found:
+        yield found
 
 
 def as_call(addresses: dict[str, str], **fields: Any) -> Any:

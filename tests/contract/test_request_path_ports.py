@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
-import redis
 
 from models.features import Event, UserContext
 from models.release import set_current
 from services import bootstrap
-from services.common import keys
 from services.common.errors import DeadlineExceeded, InvalidArgument, NotFound, ReleaseNotLoaded
 from services.common.ports import (
     CHANNELS,
@@ -33,6 +30,7 @@ from services.common.values import now_ms
 from services.settings import Settings
 from tests.support.redis_server import RedisServer, free_port
 from tests.support.releases import records, write_release
+from tests.support.served import APPS, store_catalogue
 
 pytestmark = pytest.mark.contract
 
@@ -69,10 +67,7 @@ def path(
 
 
 def _served(redis_url: str, artifacts: Path, *, over_grpc: bool) -> Iterator[RequestPath]:
-    store = redis.Redis.from_url(redis_url)
-    for record in records():
-        store.set(keys.original_item(str(record["sku_id"])), json.dumps(record))
-    store.close()
+    store_catalogue(redis_url)
     values = {
         "_env_file": None,
         "redis_url": redis_url,
@@ -91,14 +86,8 @@ def _served(redis_url: str, artifacts: Path, *, over_grpc: bool) -> Iterator[Req
         servers.append(Server(app, "127.0.0.1", 0).start())
         values[f"{app.name}_address"] = f"127.0.0.1:{servers[-1].port}"
 
-    # recall and rank ask user for the original contract only, so its address must be known before theirs
-    for build in (
-        bootstrap.user_app,
-        bootstrap.item_app,
-        bootstrap.recall_app,
-        bootstrap.rank_app,
-        bootstrap.recommend_app,
-    ):
+    # in this order each finds the addresses of those it asks
+    for build in APPS:
         serve(build(Settings.model_validate(values)))
     settings = Settings.model_validate(values)
     yield RequestPath(

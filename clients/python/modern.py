@@ -1,0 +1,84 @@
+"""Commands over `ecrs.*.v1`: `recommend`, `similar`, `event`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ecrs.common.v1 import types_pb2
+from ecrs.recommend.v1 import recommend_service_pb2, recommend_service_pb2_grpc
+from ecrs.user.v1 import user_service_pb2, user_service_pb2_grpc
+
+from clients.python.original import Open
+from clients.python.output import Failure, Table
+
+_COLUMNS = ("item_id", "score", "title", "category", "price", "channels", "reason")
+
+
+def recommend(
+    connect: Open,
+    user_id: str,
+    profile: Sequence[str],
+    session: Sequence[str],
+    page_size: int | None,
+    timeout_s: float,
+) -> Table:
+    """`recommend`: a list for a user, a profile (`age=45-54`), or the items of a session."""
+    request = recommend_service_pb2.RecommendRequest(
+        user_id=user_id, session_item_ids=session, page_size=page_size
+    )
+    for part in profile:
+        name, found, value = part.partition("=")
+        if not found:
+            raise Failure(f"--profile {part}: write name=value, for example age=45-54")
+        request.profile.attributes[name].text = value
+    stub = recommend_service_pb2_grpc.RecommendServiceStub(connect("recommend"))
+    response = stub.Recommend(request, timeout=timeout_s)
+    known = "known" if response.user_known else "unknown"
+    remark = f"user {known}, release {response.model_version}, token {response.attribution_token}"
+    return _table(response.items, f"{remark}{_degraded(response.degraded)}")
+
+
+def similar(connect: Open, item_id: str, page_size: int | None, timeout_s: float) -> Table:
+    """`similar <id>`: items like the given one."""
+    request = recommend_service_pb2.SimilarItemsRequest(item_id=item_id, page_size=page_size)
+    stub = recommend_service_pb2_grpc.RecommendServiceStub(connect("recommend"))
+    response = stub.SimilarItems(request, timeout=timeout_s)
+    return _table(response.items, f"release {response.model_version}{_degraded(response.degraded)}")
+
+
+def event(connect: Open, user_id: str, kind: str, item_id: str, token: str, timeout_s: float) -> Table:
+    """`event <uid> <type> <id>`: record that a user did something with an item."""
+    number = types_pb2.EventType.Value(f"EVENT_TYPE_{kind.upper()}")
+    made = user_service_pb2.UserEvent(user_id=user_id, item_id=item_id, type=number, attribution_token=token)
+    stub = user_service_pb2_grpc.UserServiceStub(connect("user"))
+    response = stub.RecordUserEvents(
+        user_service_pb2.RecordUserEventsRequest(events=[made]), timeout=timeout_s
+    )
+    return Table(("recorded",), [(str(response.recorded_count),)])
+
+
+def _table(items: Sequence[recommend_service_pb2.RecommendedItem], remark: str) -> Table:
+    rows = [
+        (
+            item.item_id,
+            f"{item.score:.4f}",
+            item.item.title,
+            " / ".join(item.item.category_path),
+            f"{item.item.price:.2f}" if item.item.HasField("price") else "",
+            "+".join(item.channels),
+            _reason(item.reason),
+        )
+        for item in items
+    ]
+    return Table(_COLUMNS, rows, remark)
+
+
+def _reason(reason: recommend_service_pb2.Reason) -> str:
+    kind = recommend_service_pb2.ReasonKind.Name(reason.kind).removeprefix("REASON_KIND_").lower()
+    about = reason.reason_item_title or reason.reason_item_id or reason.segment
+    return f"{kind}: {about}" if about else kind
+
+
+def _degraded(flags: Sequence[types_pb2.Degradation.ValueType]) -> str:
+    names = [types_pb2.Degradation.Name(flag).removeprefix("DEGRADATION_") for flag in flags]
+    return f", degraded by {' '.join(names)}" if names else ""
