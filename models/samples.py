@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
+from models.browsing import SHARE, browse
 from models.candidates import Recaller
 from models.config import TrainConfig
 from models.dataset import CatalogueEvents
@@ -129,22 +130,32 @@ def rank_samples(
     window: tuple[int, int],
     config: TrainConfig,
     rng: np.random.Generator,
+    browsing: bool = False,
 ) -> RankSamples:
     """The candidates that would have been served at the window's begin to each user active in it, and some at
-    random; label 1 = taken in the window. ``user_vectors`` [G, D] belong to the window's ``active_users``."""
+    random; label 1 = taken in the window. ``user_vectors`` [G, D] belong to the window's ``active_users``.
+    ``browsing``: some contexts get made-up clicks, see ``models/browsing.py``.
+    """
     begin, end = window
     users = active_users(events, begin, end)
     sparse, dense, labels, rows, recalled = [], [], [], [], []
     bar = tqdm(users.tolist(), desc="candidates", unit="user", disable=None, leave=False)
     for position, user in enumerate(bar):
-        past = past_of(events, encoder, user, begin)
+        taken = events.positives(user, begin, end)
+        history = events.history(encoder.table, user, begin, encoder.schema.history_length)
+        if browsing and rng.random() < SHARE:
+            history = browse(history, taken, len(encoder.table), rng)
+        past = HistorySummary(encoder.schema, encoder.table, history)
         served = recaller.candidates(past, user_vectors[position])
-        extra = np.setdiff1d(rng.integers(0, len(encoder.table), config.rank.random_candidates), served)
+        # What was only looked at is recalled by no channel here, yet filters and searches bring it up.
+        looked_at = past.history.rows[~past.positive][:8]
+        drawn = rng.integers(0, len(encoder.table), config.rank.random_candidates)
+        extra = np.setdiff1d(np.concatenate([drawn, looked_at]), served)
         candidates = np.concatenate([served, extra])
         feeds = encoder.rank(context_of(events, user, begin), candidates, past)
         sparse.append(feeds["rank_sparse"].astype(np.int32))
         dense.append(feeds["rank_dense"].astype(np.float32))
-        labels.append(np.isin(candidates, events.positives(user, begin, end)).astype(np.float32))
+        labels.append(np.isin(candidates, taken).astype(np.float32))
         rows.append(candidates.astype(np.int32))
         recalled.append(len(served))
     starts = np.cumsum([0, *(len(part) for part in rows)]).astype(np.int64)

@@ -26,6 +26,7 @@ import numpy as np
 from rich.console import Console
 
 from models import validation
+from models.browsing import has_browsing
 from models.catalogue import build_schema, purchases_before, select_items
 from models.config import CONFIGS, TrainConfig
 from models.dataset import CatalogueEvents, DataFault, PreparedData, load_prepared
@@ -81,7 +82,8 @@ class Training:
         self._done("statistics", f"and neighbours of items, as of {len(moments)} moments")
         self._learn_tower("tower", moments[self.tower_until], self.data.begin, self.config.tower.epochs)
         vectors = encode_items(self.tower, self.base)
-        learn = RankSamples.join([self._candidates(moments[at], vectors) for at in self.cutoffs])
+        browsing = not has_browsing(self.data.events.type)
+        learn = RankSamples.join([self._candidates(moments[at], vectors, browsing) for at in self.cutoffs])
         check = self._candidates(moments[self.validate_from], vectors)
         self._done("candidates", f"{len(learn.label):,} rows, {learn.label.mean():.1%} taken")
         self.ranker.see(learn.dense)
@@ -91,9 +93,11 @@ class Training:
         metrics = validation.measure(self.events, moments[self.validate_from], check, logits, self.window)
         passed = metrics["pipeline"]["ndcg_at_20"] > metrics["popularity"]["ndcg_at_20"]
         self._done("validation", validation.summary(metrics))
+        # Before the towers go on: their candidates for this window must not be learnt from it.
+        newest = self._candidates(moments[self.validate_from], vectors, browsing) if browsing else check
         final = self._look(self.data.end)
         self._learn_tower("tower-refit", final, self.tower_until, self.config.tower.refit_epochs)
-        self._learn_ranker("ranker-refit", check, self.config.rank.refit_epochs)
+        self._learn_ranker("ranker-refit", newest, self.config.rank.refit_epochs)
         metrics |= {"gate_passed": passed, "seconds": self.seconds}
         trained = Trained(
             self.data,
@@ -135,7 +139,7 @@ class Training:
         )
         self._done(stage, f"{len(samples.label):,} rows, loss {_trend(losses)}")
 
-    def _candidates(self, moment: Moment, vectors: Any) -> RankSamples:
+    def _candidates(self, moment: Moment, vectors: Any, browsing: bool = False) -> RankSamples:
         """What would have been recalled at the moment, and what was taken in the window after it."""
         begin = moment.table.data_end
         end = begin + self.window
@@ -148,7 +152,9 @@ class Training:
         user_vectors = encode_users(self.tower, self.events, encoder, users, begin)
         recaller = moment.recaller(vectors, self.config.recall)
         window = (begin, end)
-        return rank_samples(self.events, encoder, recaller, user_vectors, window, self.config, self.rng)
+        return rank_samples(
+            self.events, encoder, recaller, user_vectors, window, self.config, self.rng, browsing
+        )
 
     def _done(self, stage: str, text: str) -> None:
         now = time.monotonic()
