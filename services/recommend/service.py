@@ -2,7 +2,7 @@
 
     context once → candidates of one release → scores of the same release → policy → details of the page
 
-What a failing part leaves: the table "Failure policy" of docs/adr/0050; each row is one `run.ask` below.
+What a failing part leaves: the table "Failure policy" of docs/adr/0050-*; each row is one `run.ask` below.
 """
 
 from __future__ import annotations
