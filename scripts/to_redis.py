@@ -39,6 +39,7 @@ from services.common import keys
 from services.common.errors import EcrsError, Unavailable
 from services.common.redis import BULK_TIMEOUT_S, Redis, connect
 from services.settings import Settings
+from services.user.service import MAX_EVENTS
 
 _ORIGINAL_DATASET = {
     "dataset": {"name": "original", "title": "The original's users.dat and products.dat"},
@@ -119,6 +120,8 @@ def _connect(url: str | None) -> Redis:
 
 def _parts(options: argparse.Namespace) -> tuple[list[Part], str | None]:
     """What to load, and the dataset's description as JSON."""
+    if options.data is not None and options.products is not None:
+        raise BadData("--products has the items of --users; --data brings its own: give one of them")
     parts: list[Part] = []
     description: object = None
     if options.data is not None:
@@ -176,12 +179,19 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--only", type=_names, metavar="PARTS", help=f"of {','.join(keys.PARTS)}, by comma")
     parser.add_argument(
         "--history-length",
-        type=int,
+        type=_length,
         default=FeatureSchema.history_length,
         help="newest events kept of each user (now %(default)s)",
     )
     parser.add_argument("--dry-run", action="store_true", help="read and check everything, write nothing")
     return parser
+
+
+def _length(text: str) -> int:
+    value = int(text)
+    if not 1 <= value <= MAX_EVENTS:
+        raise argparse.ArgumentTypeError(f"must be 1 to {MAX_EVENTS}, not {value}")
+    return value
 
 
 def _names(text: str) -> list[str]:

@@ -65,10 +65,10 @@ def run_service(
 
 
 def _between(low: int, high: int) -> Callable[[str], int]:
-    def whole_number(text: str) -> int:
+    def number(text: str) -> int:
         value = int(text)
         if not low <= value <= high:
             raise argparse.ArgumentTypeError(f"must be {low} to {high}, not {value}")
         return value
 
-    return whole_number
+    return number

@@ -321,6 +321,33 @@ def test_damaged_data_is_one_clear_line(
     assert redis.Redis.from_url(redis_url).exists(keys.GENERATION) == 0
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "nothing to load"),
+        (["--users", "nowhere.dat"], "nowhere.dat: No such file"),
+        (["--data", "nowhere"], "dataset.toml"),
+        (["--data", "nowhere", "--products", "p.dat"], "give one of them"),
+        (["--users", "u.dat", "--only", "items"], "--only items"),
+    ],
+)
+def test_wrong_arguments_are_one_clear_line(
+    redis_url: str, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    assert load(redis_url, *arguments) == 2
+    errors = capsys.readouterr().err
+    assert message in errors
+    assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--only", "cats"], ["--history-length", "0"], ["--users", "a", "--data", "b"]]
+)
+def test_arguments_out_of_range_are_refused(redis_url: str, arguments: list[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        load(redis_url, *arguments)
+
+
 def test_a_redis_that_is_down_is_one_clear_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert load("redis://127.0.0.1:1/0", "--data", prepared(tmp_path / "data")) == 1
     assert capsys.readouterr().err.strip().splitlines()[-1].startswith("error: Redis cannot be reached")
