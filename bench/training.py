@@ -62,9 +62,8 @@ def report(release: Release, seconds: float, megabytes: float) -> None:
     print(f"training {seconds:.0f} s in all, peak memory {megabytes:,.0f} MB; by stage: {metrics['seconds']}")
     for name in ("pipeline", "personal_frequency", "popularity", "pipeline_novel", "popularity_novel"):
         values = metrics[name]
-        print(
-            f"{name:<20} R@20 {values['recall_at_20']:.4f}  N@20 {values['ndcg_at_20']:.4f}  users {values['users']}"
-        )
+        quality = f"R@20 {values['recall_at_20']:.4f}  N@20 {values['ndcg_at_20']:.4f}"
+        print(f"{name:<20} {quality}  users {values['users']}")
     print(f"ranker AUC {metrics['ranker_auc']:.4f}, of popularity {metrics['popularity_auc']:.4f}")
     context, rows = _someone(release)
     encoder = release.encoder
