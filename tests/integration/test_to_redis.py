@@ -422,3 +422,23 @@ def test_redis_killed_during_a_load_is_told_and_the_load_goes_on_later(
     redis_server.start()
     subprocess.run(command, check=True, capture_output=True)
     assert items_at(redis_server.url).get_item("i29999", T).brand == "v1"
+
+
+def test_a_load_that_ended_right_after_its_switch_is_finished_by_the_next(
+    redis_url: str, tmp_path: Path
+) -> None:
+    data = prepared(tmp_path / "data", brand="v1")
+    load(redis_url, "--data", data)
+    client = redis.Redis.from_url(redis_url)
+    load(redis_url, "--data", prepared(data, brand="v2"))
+    # Put it back to the moment after the switch: mirrors still old, the old generation without an end.
+    client.hset(
+        "ecrs:load",
+        mapping={"phase": "switched", "source": "?", "generation": "2", "done:items": "1", "old:items": "1"},
+    )
+    client.persist(keys.item("1", "i1"))
+    client.set("i1##product_info", "{}")
+    load(redis_url, "--data", prepared(data, brand="v3"), "--only", "items")
+    assert client.ttl(keys.item("1", "i1")) > 0
+    assert json.loads(client.get("i1##product_info") or b"")["brand"] == "v3"
+    assert items_at(redis_url).get_item("i1", T).brand == "v3"
