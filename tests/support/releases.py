@@ -7,7 +7,7 @@ embedding of the profile; the ranker is logistic in the user-item features, with
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +58,21 @@ def records() -> list[dict[str, Any]]:
     ]
 
 
-def write_release(artifacts: Path, name: str = "tiny-20240101T000000Z", seed: int = 5) -> Path:
-    """Write the tiny release into the folder `artifacts`; returns its own folder."""
+Exporter = Callable[[Path, FeatureSchema, ItemTable], dict[str, Any]]
+"""Writes a ranker's files into a release's folder and returns the manifest's entry for it."""
+
+
+def write_release(
+    artifacts: Path,
+    name: str = "tiny-20240101T000000Z",
+    seed: int = 5,
+    export_ranker: Exporter | None = None,
+) -> Path:
+    """Write the tiny release into the folder `artifacts`; returns its own folder.
+
+    Args:
+        export_ranker: another ranker in the place of the logistic one, which is ONNX only.
+    """
     rng = np.random.default_rng(seed)
     schema = FeatureSchema.from_dataset(DATASET, category_levels=2, n_item_ids=N_ITEMS, sequence_length=16)
     table = ItemTable.from_records(schema, records(), DATA_END)
@@ -91,6 +104,10 @@ def write_release(artifacts: Path, name: str = "tiny-20240101T000000Z", seed: in
             "item_tower": user_tower(schema, vectors, rng),  # never run by the services
             "rank": ranker(schema, rng),
         }
+        models: dict[str, Any] = {}
+        if export_ranker is not None:
+            del networks["rank"]
+            models["rank"] = export_ranker(writer.path, schema, table)
         for network, model in networks.items():
             (writer.path / network).mkdir()
             onnx.save(model, str(writer.path / network / "model.onnx"))
@@ -99,6 +116,7 @@ def write_release(artifacts: Path, name: str = "tiny-20240101T000000Z", seed: in
         return writer.publish(
             {
                 "dataset": "tiny",
+                "models": models,
                 "fingerprint": schema.fingerprint(),
                 "embedding_dim": DIM,
                 "n_items": N_ITEMS,
