@@ -19,7 +19,7 @@ import redis
 from rich.console import Console
 from rich.table import Column, Table
 
-from models.release import Release, ReleaseError, current, list_releases, set_current
+from models.release import Release, ReleaseError, current, list_releases
 from scripts.console import CommandError, console, fail, read_settings
 from scripts.supervision import building
 from scripts.supervision.config import served_release, supervisord_conf
@@ -31,8 +31,6 @@ from scripts.supervision.supervisor import Supervisor
 from services.settings import Settings
 
 _SERVING_S = 60.0
-PREVIOUS = "previous"
-"""File beside `current` in the artifacts folder: the release that was current before."""
 
 
 class Switch:
@@ -66,8 +64,7 @@ class Switch:
             self._put_back(before)
             raise
         with self._steps.step("pointer") as step:
-            self._point(name, before)
-            step.note = f"{before or 'none'} → {name}"
+            step.note = f"{building.move_pointer(settings, name) or 'none'} → {name}"
 
     def _serve(self, folder: Path) -> None:
         """Let PaddleServing serve the release in `folder`, if it is ours and runs."""
@@ -94,18 +91,11 @@ class Switch:
         except (CommandError, redis.RedisError) as error:
             fail("make release", f"putting {before} back: {error}: say make up")
 
-    def _point(self, name: str, before: str) -> None:
-        set_current(name, self._settings.artifacts_dir)
-        if before and before != name:
-            (self._settings.artifacts_dir / PREVIOUS).write_text(before + "\n", "utf-8")
-        building.note_loaded(self._settings, self._settings.artifacts_dir / name)
-        building.set_pointer(self._settings, name)
-
 
 def previous(artifacts: Path) -> str:
     """The release before the current one. Raises CommandError when there is none."""
     try:
-        name = (artifacts / PREVIOUS).read_text("utf-8").strip()
+        name = (artifacts / building.PREVIOUS).read_text("utf-8").strip()
     except FileNotFoundError:
         name = ""
     if name not in list_releases(artifacts):

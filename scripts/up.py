@@ -11,7 +11,7 @@ from pathlib import Path
 
 import redis
 
-from models.release import ReleaseError, set_current
+from models.release import ReleaseError
 from scripts.console import CommandError, console, fail, read_settings
 from scripts.supervision import building
 from scripts.supervision.config import log_path, nginx_conf, supervisord_conf
@@ -98,8 +98,7 @@ class Up:
         else:
             with self._steps.step("load", talks=True):
                 building.load(self._settings, release)
-        set_current(release.name, self._settings.artifacts_dir)
-        building.set_pointer(self._settings, release.name)
+        building.move_pointer(self._settings, release.name)
 
     def _start(self, title: str, low: int, high: int) -> None:
         """Start what does not run of these tiers, all at once, and wait until all are healthy."""

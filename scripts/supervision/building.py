@@ -11,11 +11,13 @@ from pathlib import Path
 
 import redis
 
-from models.release import current, list_releases
+from models.release import current, list_releases, set_current
 from scripts.console import CommandError
 from scripts.supervision.supervisor import environment
 from services.settings import ROOT, Settings
 
+PREVIOUS = "previous"
+"""File beside `current` in the artifacts folder: the release that was current before."""
 RELEASE_KEY = "ecrs:release"
 LOADED_KEY = "ecrs:loaded"
 """Redis hash, written after a complete load: `release`, `data` (its fingerprint), `milvus` (the URI)."""
@@ -98,10 +100,9 @@ def run_training(settings: Settings, *arguments: str) -> None:
 
 
 def load(settings: Settings, release: Path) -> None:
-    """Load users, items, histories and lists into Redis and the vectors into Milvus, then make it current."""
+    """Load users, items, histories and lists into Redis and the vectors into Milvus."""
     load_vectors(settings, release)
     load_redis(settings, release)
-    note_loaded(settings, release)
 
 
 def load_vectors(settings: Settings, release: Path) -> None:
@@ -123,16 +124,19 @@ def is_loaded(settings: Settings, release: Path) -> bool:
     return bool(found == expected)
 
 
-def note_loaded(settings: Settings, release: Path) -> None:
-    """Write down that the stores hold this release."""
-    with connect(settings) as client:
-        client.hset(LOADED_KEY, mapping=dict(_loaded(settings, release)))
+def move_pointer(settings: Settings, release: str) -> str:
+    """Make `release`, which is loaded, the current one: the services follow within seconds.
 
-
-def set_pointer(settings: Settings, release: str) -> None:
-    """Let Redis name `release` as the current one: the services follow within a second or two."""
+    Returns the one that was current before, remembered for a roll-back; empty if there was none.
+    """
+    before = pointer(settings)
     with connect(settings) as client:
+        client.hset(LOADED_KEY, mapping=dict(_loaded(settings, settings.artifacts_dir / release)))
         client.set(RELEASE_KEY, release)
+    if before and before != release:
+        (settings.artifacts_dir / PREVIOUS).write_text(before + "\n", "utf-8")
+    set_current(release, settings.artifacts_dir)
+    return before
 
 
 def pointer(settings: Settings) -> str:

@@ -175,16 +175,33 @@ def test_a_port_in_use_by_another_program_is_one_line(shop: Shop) -> None:
     assert f"port {PORTS['redis'] + other} (Redis) is in use by pid {os.getpid()}" in done.stderr
 
 
-def test_the_same_release_can_be_switched_to_again_and_a_missing_one_changes_nothing(shop: Shop) -> None:
-    release = shop.status()["serving"]["release"]
+def releases(shop: Shop) -> set[str]:
+    """The releases that PaddleServing and the pointer's followers work with, and that `current` names."""
+    named = (shop.folder / "releases" / "current").read_text().strip()
+    return {row["release"] for row in shop.status().values() if row["release"]} | {named}
 
-    again = shop.command("release", release)
-    missing = shop.command("release", "sample-20000101T000000Z")
 
-    assert again.returncode == 0, again.stdout + again.stderr
-    assert missing.returncode == 1
-    assert missing.stderr.count("\n") == 1
-    assert shop.status()["serving"]["release"] == release
+def test_a_release_is_switched_and_rolled_back_and_a_damaged_one_changes_nothing(shop: Shop) -> None:
+    (old,) = releases(shop)
+    assert shop.command("train").returncode == 0
+
+    with Shopper(f"127.0.0.1:{PORTS['recommend'] + shop.offset}") as shopper:
+        switched = shop.command("release")
+        (new,) = releases(shop)
+        rolled_back = shop.command("release", "--rollback")
+    now = releases(shop)
+    with (shop.folder / "releases" / new / "channels.json").open("a") as file:
+        file.write(" ")
+    damaged = shop.command("release", new)
+
+    assert switched.returncode == 0, switched.stdout + switched.stderr
+    assert new != old
+    assert rolled_back.returncode == 0, rolled_back.stdout + rolled_back.stderr
+    assert now == releases(shop) == {old}
+    assert shopper.failures == []
+    assert damaged.returncode == 1
+    assert damaged.stderr.count("\n") == 1
+    assert "channels.json" in damaged.stderr
 
 
 def test_a_killed_supervisor_is_replaced_and_everything_runs_again(shop: Shop) -> None:
