@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from models.config import RecallConfig
 from models.features import HistorySummary, ItemTable
-from models.repeat import bought_again
+from models.repeat import bought_again, looked_at
 
 IntArray = npt.NDArray[np.int64]
 Scored = tuple[IntArray, npt.NDArray[np.float64]]
@@ -60,7 +60,8 @@ class Recaller:
     def candidates(self, past: HistorySummary, user_vector: npt.NDArray[np.float32]) -> IntArray:
         """At most ``quotas.total`` distinct rows; ``user_vector`` [D]."""
         quotas = self.quotas
-        repeat, _ = bought_again(past, quotas.bought_again)
+        looked, _ = looked_at(past, quotas.looked_at)
+        repeat, _ = bought_again(past, quotas.looked_at + quotas.bought_again)
         similar, _ = similar_to_history(self.table, past, quotas.bought_again + quotas.item_to_item)
         depth = min(quotas.total, len(self.vectors))
         scores = self.vectors @ user_vector
@@ -68,6 +69,7 @@ class Recaller:
         nearest = nearest[np.argsort(-scores[nearest], kind="stable")]
         return merge(
             [
+                (looked, quotas.looked_at),
                 (repeat, quotas.bought_again),
                 (similar, quotas.item_to_item),
                 (nearest, quotas.tower),

@@ -54,6 +54,7 @@ class RankConfig:
 class RecallConfig:
     """How many candidates each channel gives, as served."""
 
+    looked_at: int = 10
     bought_again: int = 80
     item_to_item: int = 50
     tower: int = 40
@@ -63,7 +64,8 @@ class RecallConfig:
     @property
     def total(self) -> int:
         """The most candidates of one request."""
-        return self.bought_again + self.item_to_item + self.tower + self.popular + self.trending
+        own = self.looked_at + self.bought_again
+        return own + self.item_to_item + self.tower + self.popular + self.trending
 
 
 @dataclass(frozen=True)

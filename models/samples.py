@@ -147,10 +147,7 @@ def rank_samples(
             history = browse(history, taken, len(encoder.table), rng)
         past = HistorySummary(encoder.schema, encoder.table, history)
         served = recaller.candidates(past, user_vectors[position])
-        # What was only looked at is recalled by no channel here, yet filters and searches bring it up.
-        looked_at = past.history.rows[~past.positive][:8]
-        drawn = rng.integers(0, len(encoder.table), config.rank.random_candidates)
-        extra = np.setdiff1d(np.concatenate([drawn, looked_at]), served)
+        extra = np.setdiff1d(rng.integers(0, len(encoder.table), config.rank.random_candidates), served)
         candidates = np.concatenate([served, extra])
         feeds = encoder.rank(context_of(events, user, begin), candidates, past)
         sparse.append(feeds["rank_sparse"].astype(np.int32))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from models.candidates import merge, similar_to_history
 from models.channels import Purchases, item_stats, neighbours, new_items, popular, segments, trending
 from models.features import DAY_MS, Event, FeatureEncoder, ItemTable, UserContext
-from models.repeat import bought_again
+from models.repeat import bought_again, looked_at
 from tests.unit.models.conftest import NOW
 
 pytestmark = pytest.mark.unit
@@ -97,6 +99,15 @@ def test_bought_again_puts_staples_first(encoder: FeatureEncoder, context: UserC
     assert rows.tolist() == [3, 4]  # clicks are no purchases
     assert scores[0] > scores[1]
     assert bought_again(encoder.summary(UserContext("", {}, [], NOW)), 10)[0].tolist() == []
+
+
+def test_what_was_looked_at_waits_until_it_is_taken(encoder: FeatureEncoder, context: UserContext) -> None:
+    assert looked_at(encoder.summary(context), 10)[0].tolist() == [5]
+    carted = replace(context, events=[Event("6", "cart", NOW - 10), *context.events])
+    assert looked_at(encoder.summary(carted), 10)[0].tolist() == [6, 5]
+    taken = replace(context, events=[Event("5", "purchase", NOW - 10), *context.events])
+    assert looked_at(encoder.summary(taken), 10)[0].tolist() == []
+    assert looked_at(encoder.summary(UserContext("", {}, [], NOW)), 10)[0].tolist() == []
 
 
 def test_similar_items_are_not_those_of_the_history(table: ItemTable, encoder: FeatureEncoder) -> None:
