@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from models.features import EVENT_TYPES, History, ItemTable, canonical
 from models.features.context import EVENT_CODE, ages_in_days
+from models.features.schema import as_number
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -165,7 +166,7 @@ def _records(items: Any) -> list[Record]:
             "cate": path[-1] if path else "",
             "title": row.get("title") or "",
             "category_path": path,
-            "price": row.get("price"),
+            "price": as_number(row.get("price")),  # NaN is no JSON
             "available": row.get("available") is not False,
             "listed_at": row.get("listed_at"),
         }

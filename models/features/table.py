@@ -62,7 +62,7 @@ class ItemTable:
         """Add items that arrived after the release; return the row of each record, in order.
 
         A new item has the unknown id code and zero statistics, so networks judge it by its content. An item
-        that is there already keeps its row and its features.
+        that is there already keeps its row and its features. One writer at a time; readers need no lock.
         """
         ids, features, prices = encode_items(self.schema, records)
         fresh: dict[str, int] = {}
