@@ -72,8 +72,9 @@ lint: env-dev ## style, types, layers, the contract
 test: lint ## lint and every test
 	@$(PY) -m pytest
 
-bench: env-dev ## measure latency and loading on this machine
-	@$(PY) -m bench
+BENCH ?= latency loaders index
+bench: env-dev ## measure against the running system (make up); BENCH="training" for one of bench/
+	@for name in $(BENCH); do $(PY) -m "bench.$$name" || exit 1; done
 
 # ---- contract ---------------------------------------------------------------------------------
 STUBS ?= protos/gen

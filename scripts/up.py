@@ -42,8 +42,9 @@ class Up:
         self._steps.skip("environment", f"Python {sys.version.split()[0]}")
         building.check_disk(self._settings)
         self._clear_the_ground()
-        self._prepare()
         release = building.pick_release(self._settings)
+        self._check_ports(release)
+        self._prepare()
         self._supervise(release)
         self._start("stores", 0, 0)
         release = self._train(release)
@@ -105,8 +106,6 @@ class Up:
         wanted = [part for part in parts(self._settings, self._release) if low <= part.tier <= high]
         processes = self._supervisor.processes()
         missing = [part for part in wanted if part.command and not processes[part.name].alive]
-        for part in missing:
-            self._check_port(part)
         with self._steps.step(title) as step:
             self._supervisor.start_parts(part.name for part in missing)
             sick = wait_healthy(wanted, self._timeout_s, lambda names: step.now(", ".join(names)))
@@ -114,13 +113,19 @@ class Up:
                 raise CommandError(self._explain(wanted, sick))
             step.note = f"{len(missing)} started, {len(wanted)} healthy"
 
-    def _check_port(self, part: Part) -> None:
-        host = "127.0.0.1" if part.tier <= 1 else self._settings.bind
-        if not port_is_free(host, part.port):
-            raise CommandError(
-                f"port {part.port} ({part.title}) is in use by {port_holder(part.port)}: "
-                f"stop it, or run on other ports with ECRS_PORT_OFFSET"
-            )
+    def _check_ports(self, release: Path | None) -> None:
+        """All ports first, so that nobody waits for a training that cannot be served."""
+        runs = self._supervisor.processes() if self._supervisor.running() else {}
+        for part in parts(self._settings, release or self._settings.artifacts_dir):
+            process = runs.get(part.name)
+            if not part.command or (process is not None and process.alive):
+                continue
+            host = "127.0.0.1" if part.tier <= 1 else self._settings.bind
+            if not port_is_free(host, part.port):
+                raise CommandError(
+                    f"port {part.port} ({part.title}) is in use by {port_holder(part.port)}: "
+                    f"stop it, or run on other ports with ECRS_PORT_OFFSET"
+                )
 
     def _explain(self, wanted: list[Part], sick: dict[str, str]) -> str:
         """Print the last log lines of each part that is not healthy; returns the one line of the error."""

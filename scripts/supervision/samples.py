@@ -27,7 +27,7 @@ def print_addresses(console: Console, settings: Settings, release: str) -> None:
         ("gRPC", "  ".join(f"{name} {settings.address(name)}" for name in SERVICES)),
         ("release", release),
         ("logs", str(settings.state_dir / "log")),
-        ("try", f"curl -sS {shop}/healthz"),
+        ("try", f"curl -sS {shop}/readyz"),
         ("", f"grpcurl -plaintext -d '{request}' {recommend} {_METHOD}"),
     )
     console.print()

@@ -164,7 +164,7 @@ def test_a_second_start_is_quick_and_leaves_what_runs_alone(shop: Shop) -> None:
 def test_a_port_in_use_by_another_program_is_one_line(shop: Shop) -> None:
     other = free_offset()
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", PORTS["redis"] + other))
+        taken.bind(("127.0.0.1", PORTS["rank"] + other))
         taken.listen()
         state = str(shop.folder / "t")
         done = shop.command("up", ECRS_STATE_DIR=state, ECRS_PORT_OFFSET=str(other))
@@ -172,7 +172,7 @@ def test_a_port_in_use_by_another_program_is_one_line(shop: Shop) -> None:
 
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
-    assert f"port {PORTS['redis'] + other} (Redis) is in use by pid {os.getpid()}" in done.stderr
+    assert f"port {PORTS['rank'] + other} (rank service) is in use by pid {os.getpid()}" in done.stderr
 
 
 def releases(shop: Shop) -> set[str]:

@@ -69,3 +69,12 @@ def test_paddle_serving_on_another_loopback_port_is_started_there() -> None:
 
 def test_what_binds_every_address_is_asked_on_loopback() -> None:
     assert by_name(Settings(_env_file=None, bind="0.0.0.0"))["user"].target == "127.0.0.1:8910"  # noqa: S104
+
+
+def test_without_nginx_everything_else_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda *_, **__: None)
+
+    found = by_name(Settings(_env_file=None))
+
+    assert "nginx" not in found
+    assert {"web1", "web2", "recommend"} <= set(found)
