@@ -44,7 +44,7 @@ def test_as_call_with_only_a_user_id(addresses: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("user_id", ["", "-1", "0"])
 @pytest.mark.parametrize("inner_id", ["", "-1", "0"])
-def test_as_call_with_only_demographics_is_personal(
+def test_as_call_with_only_demographics_gives_a_list_that_depends_on_them(
     addresses: dict[str, str], user_id: str, inner_id: str
 ) -> None:
     one, other = (
@@ -107,7 +107,7 @@ def test_recall_type_names_the_channel(addresses: dict[str, str], channel: str) 
     assert nids(recall(addresses, user_info={"user_id": "5"}, recall_type=channel))
 
 
-def test_recall_for_demographics_is_personal(addresses: dict[str, str]) -> None:
+def test_recall_for_demographics_depends_on_them(addresses: dict[str, str]) -> None:
     one, other = (nids(recall(addresses, user_info={"user_id": "0", "age": age})) for age in ("1", "3"))
     assert one != other
 

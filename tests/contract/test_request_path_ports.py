@@ -207,7 +207,7 @@ def test_three_events_change_the_very_next_list(path: RequestPath) -> None:
     assert sum(item.reason.item_id in {"i8", "i20", "i44"} for item in after.items) >= 4
 
 
-def test_a_shopper_without_id_gets_a_personal_list(path: RequestPath) -> None:
+def test_demographics_and_session_of_a_shopper_without_id_change_the_list(path: RequestPath) -> None:
     by_age = [path.recommend.recommend(RecommendQuery(profile={"age": age}), T) for age in ("1", "3")]
     session = path.recommend.recommend(RecommendQuery(session_item_ids=("i3",)), T)
     lists = [[item.item_id for item in one.items] for one in (*by_age, session)]

@@ -46,7 +46,7 @@ def test_two_shoppers_share_fewer_than_fifteen_of_twenty(path: RequestPath) -> N
     assert len(set(one) & set(other)) < 15
 
 
-def test_two_new_shoppers_are_told_apart_by_demographics_alone(path: RequestPath) -> None:
+def test_demographics_alone_change_the_list(path: RequestPath) -> None:
     one, other = (listed(path, profile={"age": age}) for age in ("1", "3"))
     assert len(one) == 20
     assert one != other
