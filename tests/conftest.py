@@ -11,6 +11,7 @@ import pytest
 import redis
 
 from tests.support.redis_server import RedisServer
+from tests.support.shop import Shop
 
 
 @pytest.fixture(scope="session")
@@ -35,6 +36,29 @@ def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
     server = RedisServer(tmp_path / "redis-data").start()
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """The sample's shop, started by `make up` from nothing (prepared, trained, loaded), once for all tests.
+
+    `tests/integration/test_up.py` kills its parts and stops it at last; the browser's tests come before.
+    """
+    shop = Shop(tmp_path_factory.mktemp("up"))
+    done = shop.command("up")
+    try:
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "curl " in done.stdout
+        assert "grpcurl " in done.stdout
+        yield shop
+    finally:
+        shop.command("down")
+
+
+@pytest.fixture(scope="session")
+def shop_url(shop: Shop) -> str:
+    """The running shop's address for browsers."""
+    return shop.url
 
 
 @pytest.hookimpl(hookwrapper=True)

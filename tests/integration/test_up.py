@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+import urllib.request
+from collections.abc import Callable
 
 import grpc
 import pytest
@@ -22,74 +17,24 @@ from ecrs.recommend.v1 import recommend_service_pb2_grpc as stubs
 
 from scripts.supervision.leftovers import find_leftovers, port_is_free
 from scripts.supervision.parts import nginx_program
-from services.settings import PORTS, ROOT
+from services.settings import PORTS
+from tests.support.shop import Shop, free_offset
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
 PARTS = tuple(name for name in PORTS if name != "nginx" or nginx_program())
-BACK_WITHIN_S = 30.0
 
 
-def free_offset() -> int:
-    """An offset at which no port of the system is taken."""
-    for offset in range(20_000 + os.getpid() % 5_000, 40_000, 37):
-        if all(port_is_free("127.0.0.1", port + offset) for port in PORTS.values()):
-            return offset
-    raise AssertionError("no free ports")
+class Load:
+    """Light load: asks about ten times a second, counts the answers and keeps what went wrong."""
 
-
-@dataclass
-class Shop:
-    """A running copy of the system, with folders and ports of its own."""
-
-    folder: Path
-    offset: int = field(default_factory=free_offset)
-
-    @property
-    def state_dir(self) -> Path:
-        return self.folder / "s"
-
-    def command(self, name: str, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
-        """Run `python -m scripts.<name>` with this copy's settings."""
-        environment = {
-            **{key: value for key, value in os.environ.items() if not key.startswith("ECRS_")},
-            "ECRS_STATE_DIR": str(self.state_dir),
-            "ECRS_PREPARED_DIR": str(self.folder / "prepared"),
-            "ECRS_ARTIFACTS_DIR": str(self.folder / "releases"),
-            "ECRS_DATASET": "sample",
-            "ECRS_PORT_OFFSET": str(self.offset),
-            **settings,
-        }
-        return subprocess.run(
-            [sys.executable, "-m", f"scripts.{name}", *arguments],
-            cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=300,
-            stdin=subprocess.DEVNULL,
-        )  # fmt: skip
-
-    def status(self) -> dict[str, dict[str, Any]]:
-        rows = json.loads(self.command("status", "--json").stdout)
-        return {row["part"]: row for row in rows}
-
-    def wait_until_back(self, name: str, old_pid: int) -> dict[str, Any]:
-        deadline = time.monotonic() + BACK_WITHIN_S
-        while True:
-            row = self.status()[name]
-            if row["health"] == "ok" and row["pid"] not in {0, old_pid}:
-                return row
-            assert time.monotonic() < deadline, f"{name} is not back: {row}"
-            time.sleep(0.2)
-
-
-class Shopper:
-    """Light load: asks for a list about ten times a second and counts what comes."""
-
-    def __init__(self, address: str) -> None:
-        self._address, self._stop = address, threading.Event()
+    def __init__(self, ask: Callable[[], None]) -> None:
+        self._ask, self._stop = ask, threading.Event()
         self._thread = threading.Thread(target=self._run)
-        self.lists = 0
+        self.answers = 0
         self.failures: list[str] = []
 
-    def __enter__(self) -> Shopper:
+    def __enter__(self) -> Load:
         self._thread.start()
         return self
 
@@ -98,31 +43,36 @@ class Shopper:
         self._thread.join()
 
     def _run(self) -> None:
-        with grpc.insecure_channel(
-            self._address, options=[("grpc.max_reconnect_backoff_ms", 500)]
-        ) as channel:
-            stub = stubs.RecommendServiceStub(channel)
-            while not self._stop.wait(0.1):
-                try:
-                    answer = stub.Recommend(pb.RecommendRequest(user_id="1", page_size=5), timeout=5)
-                    assert len(answer.items) == 5
-                    self.lists += 1
-                except (grpc.RpcError, AssertionError) as error:
-                    self.failures.append(str(error))
+        while not self._stop.wait(0.1):
+            try:
+                self._ask()
+                self.answers += 1
+            except (grpc.RpcError, OSError, AssertionError) as error:
+                self.failures.append(repr(error))
 
 
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    """The sample's shop, started by `make up` from nothing: prepared, trained, loaded."""
-    shop = Shop(tmp_path_factory.mktemp("up"))
-    done = shop.command("up")
-    try:
-        assert done.returncode == 0, done.stdout + done.stderr
-        assert "curl " in done.stdout
-        assert "grpcurl " in done.stdout
-        yield shop
-    finally:
-        shop.command("down")
+def lists(shop: Shop) -> Load:
+    """Load on `Recommend`: each answer a whole list."""
+    channel = grpc.insecure_channel(
+        f"127.0.0.1:{PORTS['recommend'] + shop.offset}", options=[("grpc.max_reconnect_backoff_ms", 500)]
+    )
+    stub = stubs.RecommendServiceStub(channel)
+
+    def ask() -> None:
+        answer = stub.Recommend(pb.RecommendRequest(user_id="1", page_size=5), timeout=5)
+        assert len(answer.items) == 5
+
+    return Load(ask)
+
+
+def pages(url: str) -> Load:
+    """Load on the home page: each answer with products on it."""
+
+    def ask() -> None:
+        with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - our own address
+            assert answer.read().count(b'action="/events"') >= 5
+
+    return Load(ask)
 
 
 def test_every_part_is_healthy_after_the_start(shop: Shop) -> None:
@@ -139,15 +89,20 @@ def test_every_part_is_healthy_after_the_start(shop: Shop) -> None:
 def test_a_killed_part_is_back_and_the_shopper_gets_lists_meanwhile(shop: Shop, name: str) -> None:
     killed = shop.status()[name]["pid"]
 
-    with Shopper(f"127.0.0.1:{PORTS['recommend'] + shop.offset}") as shopper:
+    # Without Nginx in front of it, the other front end answers.
+    page = shop.url if name != "nginx" else f"http://127.0.0.1:{PORTS['web2'] + shop.offset}"
+
+    with lists(shop) as asked, pages(page) as visited:
         time.sleep(0.5)
         os.kill(killed, signal.SIGKILL)
         row = shop.wait_until_back(name, killed)
 
     assert row["state"] in {"running", "starting"}
-    assert shopper.lists > 0
+    assert asked.answers > 0
+    assert visited.answers > 0
+    assert visited.failures == []
     if name != "recommend":
-        assert shopper.failures == []
+        assert asked.failures == []
 
 
 def test_a_second_start_is_quick_and_leaves_what_runs_alone(shop: Shop) -> None:
@@ -185,7 +140,7 @@ def test_a_release_is_switched_and_rolled_back_and_a_damaged_one_changes_nothing
     (old,) = releases(shop)
     assert shop.command("train").returncode == 0
 
-    with Shopper(f"127.0.0.1:{PORTS['recommend'] + shop.offset}") as shopper:
+    with lists(shop) as asked:
         switched = shop.command("release")
         (new,) = releases(shop)
         rolled_back = shop.command("release", "--rollback")
@@ -198,7 +153,7 @@ def test_a_release_is_switched_and_rolled_back_and_a_damaged_one_changes_nothing
     assert new != old
     assert rolled_back.returncode == 0, rolled_back.stdout + rolled_back.stderr
     assert now == releases(shop) == {old}
-    assert shopper.failures == []
+    assert asked.failures == []
     assert damaged.returncode == 1
     assert damaged.stderr.count("\n") == 1
     assert "channels.json" in damaged.stderr

@@ -1,0 +1,73 @@
+"""A running copy of the whole system for tests, with folders and ports of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from scripts.supervision.leftovers import port_is_free
+from scripts.supervision.parts import nginx_program
+from services.settings import PORTS, ROOT
+
+BACK_WITHIN_S = 30.0
+
+
+def free_offset() -> int:
+    """An offset at which no port of the system is taken."""
+    for offset in range(20_000 + os.getpid() % 5_000, 40_000, 37):
+        if all(port_is_free("127.0.0.1", port + offset) for port in PORTS.values()):
+            return offset
+    raise AssertionError("no free ports")
+
+
+@dataclass
+class Shop:
+    """A running copy of the system, with folders and ports of its own."""
+
+    folder: Path
+    offset: int = field(default_factory=free_offset)
+
+    @property
+    def state_dir(self) -> Path:
+        return self.folder / "s"
+
+    def command(self, name: str, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+        """Run `python -m scripts.<name>` with this copy's settings."""
+        environment = {
+            **{key: value for key, value in os.environ.items() if not key.startswith("ECRS_")},
+            "ECRS_STATE_DIR": str(self.state_dir),
+            "ECRS_PREPARED_DIR": str(self.folder / "prepared"),
+            "ECRS_ARTIFACTS_DIR": str(self.folder / "releases"),
+            "ECRS_DATASET": "sample",
+            "ECRS_PORT_OFFSET": str(self.offset),
+            **settings,
+        }
+        return subprocess.run(
+            [sys.executable, "-m", f"scripts.{name}", *arguments],
+            cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=300,
+            stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+
+    def status(self) -> dict[str, dict[str, Any]]:
+        rows = json.loads(self.command("status", "--json").stdout)
+        return {row["part"]: row for row in rows}
+
+    def wait_until_back(self, name: str, old_pid: int) -> dict[str, Any]:
+        deadline = time.monotonic() + BACK_WITHIN_S
+        while True:
+            row = self.status()[name]
+            if row["health"] == "ok" and row["pid"] not in {0, old_pid}:
+                return row
+            assert time.monotonic() < deadline, f"{name} is not back: {row}"
+            time.sleep(0.2)
+
+    @property
+    def url(self) -> str:
+        """Where shoppers come in: Nginx where there is one, else the first front end."""
+        return f"http://127.0.0.1:{PORTS['nginx' if nginx_program() else 'web1'] + self.offset}"
