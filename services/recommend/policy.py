@@ -31,7 +31,7 @@ class Policy:
     window: int = 10
     same_category: int = 4
     session_share: float = 0.2
-    profile_weight: float = 0.75
+    profile_weight: float = 1.0
 
 
 def ordered(
