@@ -11,6 +11,8 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ROOT = Path(__file__).resolve().parent.parent
+MIN_PASSWORD = 12
+"""Characters of the console's password."""
 
 
 class Settings(BaseSettings):
@@ -78,12 +80,24 @@ class Settings(BaseSettings):
         SecretStr(""),
         description="Key that signs the shop's cookies; empty: a random one kept in the state folder.",
     )
+    console_password: SecretStr = Field(
+        SecretStr(""),
+        description="Password of the console (12 characters or more); empty: the console is open on loopback, "
+        "closed to everybody else.",
+    )
 
     @field_validator("redis_url")
     @classmethod
     def _redis_scheme(cls, value: str) -> str:
         if value and not value.startswith(("redis://", "rediss://", "unix://")):
             raise ValueError("must start with redis://, rediss:// or unix://")
+        return value
+
+    @field_validator("console_password")
+    @classmethod
+    def _password_length(cls, value: SecretStr) -> SecretStr:
+        if 0 < len(value.get_secret_value()) < MIN_PASSWORD:
+            raise ValueError(f"must have at least {MIN_PASSWORD} characters, or be empty")
         return value
 
     @field_validator("milvus_uri")
