@@ -82,8 +82,8 @@ class Settings(BaseSettings):
     )
     console_password: SecretStr = Field(
         SecretStr(""),
-        description="Password of the console (12 characters or more), asked for off loopback; empty: the console "
-        "is for loopback only.",
+        description="Password of the console, asked for off loopback, at least 12 characters; empty: the "
+        "console is for loopback only.",
     )
 
     @field_validator("redis_url")
