@@ -75,6 +75,11 @@ test: lint ## lint and every test
 bench: env-dev ## measure latency and loading on this machine
 	@$(PY) -m bench
 
+# ---- texts ------------------------------------------------------------------------------------
+.PHONY: translations
+translations: env-dev ## collect the shop's texts, update and compile the catalogues; lists what is untranslated
+	@$(PY) -m webapp.translate
+
 # ---- contract ---------------------------------------------------------------------------------
 STUBS ?= protos/gen
 .PHONY: protos protos-baseline

@@ -10,8 +10,9 @@ from flask_wtf.csrf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from services.settings import Settings
-from webapp import errors, health, hooks
+from webapp import errors, health, hooks, i18n
 from webapp.cache import SharedCache
+from webapp.categories import CategorySource
 from webapp.dataset import DatasetSource
 from webapp.shop import EXTENSION, Services, Shop
 from webapp.shopper import SessionCookies
@@ -19,6 +20,7 @@ from webapp.signing_key import signing_key
 from webapp.storefront import blueprint as storefront
 
 LIST_MARGIN_S = 0.2  # what the way to `recommend` and back may cost beyond its own deadline
+CATEGORIES_TIMEOUT_S = 1.0
 
 
 def build_app(settings: Settings, services: Services, cache_type: str) -> Flask:
@@ -40,6 +42,7 @@ def build_app(settings: Settings, services: Services, cache_type: str) -> Flask:
     # whoever sends them.
     app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1)  # type: ignore[method-assign]
     hooks.install(app)  # first: what CSRF protection refuses has a request id too
+    i18n.install(app)
     CSRFProtect(app)
     cache = Cache(
         app,
@@ -49,6 +52,7 @@ def build_app(settings: Settings, services: Services, cache_type: str) -> Flask:
         services=services,
         shared=SharedCache(cache),
         dataset=DatasetSource(settings.redis(), settings.prepared_dir / settings.dataset / "dataset.toml"),
+        categories=CategorySource(services.item, CATEGORIES_TIMEOUT_S),
         list_timeout_s=settings.deadline_ms / 1000 + LIST_MARGIN_S,
     )
     errors.install(app)

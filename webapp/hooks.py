@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from flask import Flask, Response, g, request, url_for
+from flask import Flask, Response, current_app, g, request, url_for
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from services.common.rpc import calls
 from webapp.pictures import picture
 from webapp.shop import current_shop
 from webapp.shopper import current_shopper
+from webapp.storefront.wording import noun
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 CONTENT_SECURITY_POLICY = "; ".join(
@@ -39,6 +40,7 @@ SECURITY_HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+DEPARTMENTS = 7  # categories in the header of every page
 log = structlog.get_logger("webapp.http")
 
 
@@ -76,13 +78,24 @@ def _finish(response: Response) -> Response:
 
 def _template_context() -> dict[str, Any]:
     """What every template has."""
+    shop = current_shop()
+    dataset = shop.dataset.get()
     return {
-        "dataset": current_shop().dataset.get(),
+        "dataset": dataset,
+        "noun": noun(dataset),
+        "departments": shop.categories.root().children[:DEPARTMENTS],
         "shopper": current_shopper(),
         "static_url": _static_url,
         "picture": picture,
         "request_id": g.get("request_id", ""),
+        "page_url": _page_url,
+        "cart_count": 0,  # the cart's own context processor says the real number
     }
+
+
+def _page_url(endpoint: str) -> str:
+    """The address of a page; empty when this application has no such page: its entry is left out."""
+    return url_for(endpoint) if endpoint in current_app.view_functions else ""
 
 
 def _static_url(filename: str) -> str:

@@ -9,6 +9,7 @@ from flask import current_app
 
 from services.common.ports import ItemPort, RecommendPort, UserPort
 from webapp.cache import SharedCache
+from webapp.categories import CategorySource
 from webapp.dataset import DatasetSource
 
 EXTENSION = "ecrs_shop"
@@ -37,6 +38,7 @@ class Shop:
     services: Services
     shared: SharedCache
     dataset: DatasetSource
+    categories: CategorySource
     list_timeout_s: float
     call_timeout_s: float = 1.0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from zlib import crc32
@@ -11,6 +12,7 @@ from services.common.errors import EcrsError, InvalidArgument, NotFound
 from services.common.ports import (
     NO_FILTER,
     AttributeValue,
+    Category,
     Degradation,
     Item,
     ItemFilter,
@@ -19,6 +21,8 @@ from services.common.ports import (
     Recommendation,
     RecommendedItem,
     RecommendQuery,
+    SearchQuery,
+    SearchResult,
     UserEvent,
     UserProfile,
 )
@@ -144,6 +148,7 @@ class FakeItems:
 
     items: dict[str, Item] = field(default_factory=catalogue)
     fail: EcrsError | None = None
+    searched: list[SearchQuery] = field(default_factory=list)
 
     def get_item(self, item_id: str, timeout_s: float) -> Item:
         if self.fail:
@@ -167,6 +172,56 @@ class FakeItems:
 
     def list_items(self, page_size: int, page_token: str, timeout_s: float) -> tuple[list[Item], str]:
         return list(self.items.values())[:page_size], ""
+
+    def search_items(self, query: SearchQuery, timeout_s: float) -> SearchResult:
+        """Whole words, and one typing error ("banannas"); page tokens are numbers."""
+        self.searched.append(query)
+        if self.fail:
+            raise self.fail
+        if query.page_token and not query.page_token.isdigit():
+            raise InvalidArgument("page_token", "is not one of ours")
+        text, corrected = query.text.lower(), ""
+        if text == "banannas":
+            text = corrected = "bananas"
+        depth = len(query.category_path)
+        fits = [
+            item
+            for item in self.items.values()
+            if all(word in " ".join((item.title, *item.category_path)).lower() for word in text.split())
+            and item.category_path[:depth] == query.category_path
+            and (query.price_min is None or (item.price or 0) >= query.price_min)
+            and (query.price_max is None or (item.price or 0) <= query.price_max)
+        ]
+        brands = Counter(item.brand for item in fits if item.brand)
+        shown = [item for item in fits if not query.brands or item.brand in query.brands]
+        if query.order.startswith("price"):
+            shown.sort(key=lambda item: item.price or 0, reverse=query.order == "price_descending")
+        start = int(query.page_token or 0)
+        end = start + query.page_size
+        return SearchResult(
+            items=tuple(shown[start:end]),
+            next_page_token=str(end) if end < len(shown) else "",
+            total_count=len(shown),
+            brands=tuple(brands.most_common(20)),
+            categories=tuple(
+                Counter(i.category_path[depth] for i in shown if len(i.category_path) > depth).most_common(50)
+            ),
+            corrected_text=corrected,
+        )
+
+    def list_categories(self, depth: int, timeout_s: float) -> tuple[Category, ...]:
+        if self.fail:
+            raise self.fail
+        roots = Counter(item.category_path[0] for item in self.items.values() if item.category_path)
+        leaves = Counter(item.category_path for item in self.items.values())
+        return tuple(
+            Category(
+                root,
+                count,
+                tuple(Category(path[-1], n) for path, n in leaves.items() if path[:1] == (root,)),
+            )
+            for root, count in roots.most_common()
+        )
 
 
 @dataclass

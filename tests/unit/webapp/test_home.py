@@ -88,7 +88,7 @@ def test_each_missing_part_is_said_in_plain_words(
     services.recommend.degraded = frozenset({part})
     response = browser.get("/")
     assert response.status_code == 200
-    assert DEGRADED[part] in response.get_data(as_text=True)
+    assert str(DEGRADED[part]) in response.get_data(as_text=True)
 
 
 def test_items_without_details_are_shown_by_number(browser: Browser, services: FakeServices) -> None:
