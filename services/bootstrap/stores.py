@@ -1,0 +1,62 @@
+"""The services that keep things in Redis: user and item."""
+
+from __future__ import annotations
+
+from services.bootstrap.parts import target
+from services.common import redis
+from services.common.rpc import App
+from services.item import original as item_original
+from services.item import server as item_server
+from services.item.client import ItemClient
+from services.item.service import ItemService
+from services.item.store import RedisItemStore
+from services.settings import Settings
+from services.user import original as user_original
+from services.user import server as user_server
+from services.user.client import UserClient
+from services.user.service import UserService
+from services.user.store import RedisUserStore
+
+
+def user_service(settings: Settings) -> UserService:
+    """The user service in this process."""
+    return UserService(RedisUserStore(redis.connect(settings.redis())))
+
+
+def user_client(settings: Settings) -> UserClient:
+    """The user service elsewhere."""
+    return UserClient(target(settings, "user"))
+
+
+def user_app(settings: Settings) -> App:
+    """The user service as a server; ready while Redis answers."""
+    store = RedisUserStore(redis.connect(settings.redis()))
+    users = UserService(store)
+    return App(
+        "user",
+        [user_server.servicer(users), user_original.servicer(users)],
+        ready=store.check,
+        close=store.close,
+    )
+
+
+def item_service(settings: Settings) -> ItemService:
+    """The item service in this process."""
+    return ItemService(RedisItemStore(redis.connect(settings.redis())))
+
+
+def item_client(settings: Settings) -> ItemClient:
+    """The item service elsewhere."""
+    return ItemClient(target(settings, "item"))
+
+
+def item_app(settings: Settings) -> App:
+    """The item service as a server; ready while Redis answers."""
+    store = RedisItemStore(redis.connect(settings.redis()))
+    items = ItemService(store)
+    return App(
+        "item",
+        [item_server.servicer(items), item_original.servicer(items)],
+        ready=store.check,
+        close=store.close,
+    )
