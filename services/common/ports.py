@@ -24,6 +24,9 @@ EVENT_TYPES = ("view", "click", "cart", "purchase", "favorite", "comment", "rate
 CHANNELS = ("two_tower", "item_to_item", "bought_again", "popular", "segment", "trending", "new")
 """Recall channels in the order of preference when two give an item the same place."""
 
+SIMILAR_CHANNELS = ("item_to_item", "two_tower")
+"""Channels of similar items: bought together, and alternatives."""
+
 
 class Degradation(Enum):
     """A part that did not answer; the list was made without it. Values are those of the proto enum."""

@@ -231,7 +231,32 @@ def test_similar_items_come_with_details(path: RequestPath) -> None:
         path.recommend.similar_items("no-such", T)
 
 
+def test_a_rail_shows_what_its_channel_names_and_says_so(path: RequestPath) -> None:
+    rail = path.recommend.recommend(RecommendQuery(channels=("trending",), placement="trending"), T)
+    named = path.recall.recall_items(shopper(), 60, T, channels=("trending",))
+    assert len(rail.items) == 20
+    assert {item.item_id for item in rail.items} <= {one.item_id for one in named.candidates}
+    assert all(item.channels == ("trending",) for item in rail.items)
+    assert all(item.reason.kind == "trending" for item in rail.items)
+
+
+def test_similar_items_are_bought_together_or_alternatives(path: RequestPath) -> None:
+    for channel in ("item_to_item", "two_tower"):
+        recalled = path.recall.similar_items("i3", 5, T, channels=(channel,))
+        shown = path.recommend.similar_items("i3", T, page_size=5, channels=(channel,))
+        assert [one.channels for one in recalled.candidates] == [(channel,)] * 5
+        assert [item.item_id for item in shown.items] == [one.item_id for one in recalled.candidates]
+    with pytest.raises(InvalidArgument, match="channels: 'popular' is none of item_to_item, two_tower"):
+        path.recall.similar_items("i3", 5, T, channels=("popular",))
+    with pytest.raises(InvalidArgument, match="channels: 'popular' is none of item_to_item, two_tower"):
+        path.recommend.similar_items("i3", T, channels=("popular",))
+
+
 BAD_QUERIES = [
+    (RecommendQuery(user_id="u", channels=("x",)), "channels: 'x' is none of two_tower"),
+    (RecommendQuery(user_id="u", channels=("x" * 10_240,)), "channels: 'xxx.* is none of two_tower"),
+    (RecommendQuery(user_id="u", channels=("new",) * 101), "channels: has 101 elements"),
+    (RecommendQuery(channels=("trending", "bought_again")), "user_id: one of"),
     (RecommendQuery(), "user_id: one of"),
     (RecommendQuery(user_id="u", page_size=0), "page_size: must be 1 to 100, not 0"),
     (RecommendQuery(user_id="u", page_size=-1), "page_size: must be 1 to 100, not -1"),

@@ -184,6 +184,7 @@ class FakeRecall(Failing):
         timeout_s: float,
         item_filter: ItemFilter = NO_FILTER,
         release: str = "",
+        channels: Sequence[str] = (),
     ) -> RecallResult:
         self._called(item_id)
         return self.result
