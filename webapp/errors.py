@@ -81,7 +81,11 @@ def _unexpected(error: Exception) -> Response:
 def _answer(status: int, text: str = "") -> Response:
     phrase = HTTPStatus(status).phrase
     title, default = TEXTS.get(status, (phrase, _l("The request could not be answered.")))
-    if request.accept_mimetypes.best_match(["text/html", "application/json"]) == "application/json":
+    for_program = request.path.startswith("/api/") and request.path != "/api/docs"
+    if (
+        for_program
+        or request.accept_mimetypes.best_match(["text/html", "application/json"]) == "application/json"
+    ):
         response = jsonify(
             type="about:blank",
             title=phrase,

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import time
 import uuid
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import structlog
@@ -15,6 +12,7 @@ from flask import Flask, Response, current_app, g, request, url_for
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from services.common.rpc import calls
+from webapp.assets import static_url
 from webapp.pictures import picture
 from webapp.shop import current_shop
 from webapp.shopper import current_shopper
@@ -66,8 +64,9 @@ def _finish(response: Response) -> Response:
         response.headers.setdefault(name, value)
     response.headers["X-Request-ID"] = g.request_id
     if request.endpoint != "static":
-        # A shopper's page is the shopper's alone, and must be made anew when the way leads back to it.
-        response.headers["Cache-Control"] = "private, no-store"
+        # A shopper's page is the shopper's alone, and must be made anew when the way leads back to it. Only
+        # the API, whose answers are no shopper's, says something else.
+        response.headers.setdefault("Cache-Control", "private, no-store")
         response.vary.add("Cookie")
     took_ms = round((time.perf_counter() - g.started) * 1000, 1)
     log.info(
@@ -85,7 +84,7 @@ def _template_context() -> dict[str, Any]:
         "noun": noun(dataset),
         "departments": shop.categories.root().children[:DEPARTMENTS],
         "shopper": current_shopper(),
-        "static_url": _static_url,
+        "static_url": static_url,
         "picture": picture,
         "request_id": g.get("request_id", ""),
         "page_url": _page_url,
@@ -96,13 +95,3 @@ def _template_context() -> dict[str, Any]:
 def _page_url(endpoint: str) -> str:
     """The address of a page; empty when this application has no such page: its entry is left out."""
     return url_for(endpoint) if endpoint in current_app.view_functions else ""
-
-
-def _static_url(filename: str) -> str:
-    return url_for("static", filename=filename, v=_digest(filename))
-
-
-@lru_cache(maxsize=64)
-def _digest(filename: str) -> str:
-    content = (Path(__file__).parent / "static" / filename).read_bytes()
-    return hashlib.sha256(content).hexdigest()[:12]
