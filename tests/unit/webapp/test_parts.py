@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
 import threading
 from collections.abc import Iterator
@@ -16,9 +17,10 @@ from werkzeug.datastructures import MultiDict
 from services.common.errors import InvalidArgument, Unavailable
 from services.common.ports import Item, Reason
 from tests.unit.webapp.conftest import NOWHERE
+from webapp.assets import STATIC
 from webapp.cache import JsonSerializer, SharedCache
 from webapp.dataset import DatasetInfo, DatasetSource, UserFeature, parse_info
-from webapp.pictures import WORDS, _shapes, picture
+from webapp.pictures import FALLBACKS, HUES, WORDS, drawn, picture
 from webapp.signing_key import FILE_NAME, SigningKeyError, signing_key
 from webapp.storefront.forms import attributes_of, registration_form
 from webapp.storefront.wording import category_text, money, reason_text
@@ -126,19 +128,32 @@ def test_labels_are_in_the_language_asked_for() -> None:
 
 
 def test_a_picture_is_always_the_same_and_follows_the_category() -> None:
-    assert picture("Produce Tropical Fruit", "", "1") == picture("Produce Tropical Fruit", "", "1")
-    assert picture("Produce Tropical Fruit", "", "1") != picture("Grocery Fluid Milk", "", "1")
-    assert picture("Grocery Fluid Milk", "National", "1") != picture("Grocery Fluid Milk", "Private", "1")
+    assert drawn("Produce Tropical Fruit", "", "1") == drawn("Produce Tropical Fruit", "", "1")
+    assert drawn("Produce Tropical Fruit", "", "1")[0] == "banana"
+    assert drawn("Grocery Fluid Milk", "", "1")[0] == "carton"
+    assert drawn("Electronics Headphones", "", "1")[0] == "headphones"
+    assert drawn("Books Novels", "", "1")[0] == "book"
+    assert drawn("Grocery Fluid Milk", "National", "1")[1] != drawn("Grocery Fluid Milk", "Private", "1")[1]
 
 
-def test_nothing_of_a_products_text_reaches_its_picture() -> None:
-    drawn = picture('"><script>', '"><script>', '"><script>')
-    assert "script" not in drawn
-    assert " style=" not in drawn
+def test_a_product_without_known_words_gets_a_neutral_picture() -> None:
+    assert drawn("", "", "1")[0] in FALLBACKS
+    assert drawn("分类 17 商品", "", "1")[0] in FALLBACKS
 
 
-def test_every_kind_of_picture_has_a_shape() -> None:
-    assert {name for name, _ in WORDS} <= set(_shapes())
+def test_nothing_of_a_products_text_reaches_its_picture(app: Flask) -> None:
+    with app.test_request_context():
+        drawing = picture('"><script>', '"><script>', '"><script>')
+    assert "script" not in drawing
+    assert " style=" not in drawing
+
+
+def test_every_kind_of_picture_has_a_symbol_and_colours() -> None:
+    symbols = set(re.findall(r'symbol id="(\w+)"', (STATIC / "pictures.svg").read_text(encoding="utf-8")))
+    assert len(symbols) >= 60
+    assert {name for name, _ in WORDS} | set(FALLBACKS) <= symbols
+    css = (STATIC / "shop.css").read_text(encoding="utf-8")
+    assert all(f".h{number}{{" in css for number in range(HUES))
 
 
 @pytest.mark.parametrize(
