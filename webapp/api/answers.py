@@ -230,12 +230,14 @@ class FieldProblem(Answer):
 class Problem(Answer):
     """A problem document (RFC 9457)."""
 
+    model_config = ConfigDict(frozen=True, json_schema_serialization_defaults_required=False)
+
     type: str
     title: str
     status: int
     detail: str
     request_id: str = Field(description="Name it when you ask about the problem.")
-    errors: tuple[FieldProblem, ...] | None = Field(None, description="The fields that are wrong, if any.")
+    errors: tuple[FieldProblem, ...] = Field((), description="The fields that are wrong, if any.")
 
 
 def _facets(pairs: tuple[tuple[str, int], ...]) -> tuple[Facet, ...]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import cast
 
 from flask import Blueprint, Flask, Response, current_app, render_template, request
@@ -89,7 +88,7 @@ def share(response: Response) -> Response:
 def openapi() -> Response:
     """The document."""
     response = Response(pages.document_json(_document()), content_type="application/json")
-    return _revalidated(response, "public, no-cache")
+    return _revalidated(response, "no-cache")
 
 
 @blueprint.get("/docs")
@@ -100,7 +99,7 @@ def docs() -> str:
     )
 
 
-def _call(one: Operation, **path: str) -> Response:
+def _call(one: Operation, path: Mapping[str, str]) -> Response:
     """A request into the handler's arguments, its answer into a response."""
     read_path(path)
     arguments: dict[str, object] = dict(path)
@@ -144,8 +143,9 @@ def _is_loopback(address: str) -> bool:
 
 
 def _view(one: Operation) -> Callable[..., Response]:
-    view = partial(_call, one)
-    view.__name__ = one.name  # type: ignore[attr-defined]  # Flask names endpoints by it
+    def view(**path: str) -> Response:
+        return _call(one, path)
+
     return view
 
 

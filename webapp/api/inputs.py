@@ -9,7 +9,17 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    StringConstraints,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from services.common.ports import AttributeValue, ItemFilter
 
@@ -25,14 +35,36 @@ Text = Annotated[str, StringConstraints(max_length=256)]
 Number = Annotated[float, Field(ge=-MAX_NUMBER, le=MAX_NUMBER, allow_inf_nan=False)]
 Price = Annotated[float, Field(ge=0, le=MAX_NUMBER, allow_inf_nan=False)]
 Value = Text | Number | Annotated[tuple[Text, ...], Field(max_length=64)]
-Attributes = Annotated[dict[Id, Value], Field(max_length=64)]
+
+
+class _NamesInSchema:
+    """Names of another form are refused; Pydantic's own schema lets them have any value."""
+
+    def __get_pydantic_json_schema__(
+        self, core: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        schema = handler(core)
+        ((pattern, value),) = schema.pop("patternProperties").items()
+        return {**schema, "propertyNames": {"pattern": pattern}, "additionalProperties": value}
+
+
+def _whole(value: object) -> object:
+    """To JSON Schema, and to JSON, 5.0 is the whole number 5."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Attributes = Annotated[dict[Id, Value], Field(max_length=64), _NamesInSchema()]
+_WHOLE = BeforeValidator(_whole)
 # Type checkers need the words of the contract spelled out; a test compares them with it.
 Channel = Literal["two_tower", "item_to_item", "bought_again", "popular", "segment", "trending", "new"]
 SimilarChannel = Literal["item_to_item", "two_tower"]
 EventType = Literal["view", "click", "cart", "purchase", "favorite", "comment", "rate", "dislike"]
 Order = Literal["relevance", "popularity", "newest", "price_ascending", "price_descending"]
 
-PageSize = Annotated[int, Field(ge=1, le=100, description="How many at most.")]
+PageSize = Annotated[int, Field(ge=1, le=100, description="How many at most."), _WHOLE]
+CandidateCount = Annotated[int, Field(ge=50, le=500), _WHOLE]
+Depth = Annotated[int, Field(ge=1, le=8), _WHOLE]
+Moment = Annotated[int, Field(ge=0, le=MAX_MS), _WHOLE]
 PageToken = Annotated[
     str,
     StringConstraints(max_length=1024),
@@ -120,7 +152,7 @@ class RecommendationsBody(Input):
     page_size: PageSize = 20
     filter: Filter = Filter()
     placement: Placement = "home"
-    candidate_count: int = Field(200, ge=50, le=500, description="How many candidates are ranked.")
+    candidate_count: CandidateCount = Field(200, description="How many candidates are ranked.")
     channels: Annotated[tuple[Channel, ...], Field(max_length=7)] = Field(
         (), description="Only candidates of these recall channels; empty for all."
     )
@@ -179,7 +211,7 @@ class SearchParameters(Input):
 class CategoriesQuery(Input):
     """The category tree."""
 
-    depth: int = Field(2, ge=1, le=8, description="Levels to answer.")
+    depth: Depth = Field(2, description="Levels to answer.")
 
 
 class EventsQuery(Input):
@@ -201,7 +233,7 @@ class EventBody(Input):
     user_id: Id
     item_id: Id
     type: EventType
-    at_ms: int = Field(0, ge=0, le=MAX_MS, description="Milliseconds since 1970 UTC; 0: now.")
+    at_ms: Moment = Field(0, description="Milliseconds since 1970 UTC; 0: now.")
     value: Number = Field(0.0, description="Money of a purchase, stars of a rating.")
     attribution_token: str = Field(
         "", pattern=r"^[\x20-\x7e]{0,256}$", description="Of the list the item was shown in."

@@ -54,9 +54,9 @@ def problem(status: int, detail: str, errors: Sequence[tuple[str, str]] = ()) ->
         status=status,
         detail=detail,
         request_id=g.get("request_id", ""),
-        errors=tuple(FieldProblem(field=field, problem=text) for field, text in errors) or None,
+        errors=tuple(FieldProblem(field=field, problem=text) for field, text in errors),
     )
-    response = Response(document.model_dump_json(exclude_none=True), status, content_type=MEDIA_TYPE)
+    response = Response(document.model_dump_json(exclude_defaults=True), status, content_type=MEDIA_TYPE)
     response.headers["Cache-Control"] = "no-store"
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         response.headers["Retry-After"] = str(RETRY_AFTER_S)
