@@ -17,7 +17,15 @@ from services.bootstrap.request_path import (
     recommend_client,
     recommend_part,
 )
-from services.bootstrap.stores import item_app, item_client, item_service, user_app, user_client, user_service
+from services.bootstrap.stores import (
+    item_app,
+    item_client,
+    item_part,
+    item_service,
+    user_app,
+    user_client,
+    user_service,
+)
 from services.bootstrap.web import WebClients, web_clients
 
 __all__ = [
@@ -25,6 +33,7 @@ __all__ = [
     "WebClients",
     "item_app",
     "item_client",
+    "item_part",
     "item_service",
     "rank_app",
     "rank_client",

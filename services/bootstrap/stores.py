@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from services.bootstrap.parts import target
+from pathlib import Path
+
+from models.features.table import STATS
+from models.release import Release
+from services.bootstrap.parts import Part, closing, target
 from services.common import redis
+from services.common.release_store import ReleaseStore
 from services.common.rpc import App
 from services.item import original as item_original
 from services.item import server as item_server
 from services.item.client import ItemClient
+from services.item.search.feed import Popularity, SearchFeed
 from services.item.service import ItemService
 from services.item.store import RedisItemStore
 from services.settings import Settings
@@ -41,7 +47,7 @@ def user_app(settings: Settings) -> App:
 
 
 def item_service(settings: Settings) -> ItemService:
-    """The item service in this process."""
+    """The item service in this process, without its search: `item_part` has it."""
     return ItemService(RedisItemStore(redis.connect(settings.redis())))
 
 
@@ -51,12 +57,30 @@ def item_client(settings: Settings) -> ItemClient:
 
 
 def item_app(settings: Settings) -> App:
-    """The item service as a server; ready while Redis answers."""
-    store = RedisItemStore(redis.connect(settings.redis()))
-    items = ItemService(store)
+    """The item service as a server; ready while Redis answers. Its search follows some seconds later."""
+    part = item_part(settings)
     return App(
         "item",
-        [item_server.servicer(items), item_original.servicer(items)],
+        [item_server.servicer(part.service), item_original.servicer(part.service)],
+        ready=part.ready,
+        close=part.close,
+    )
+
+
+def item_part(settings: Settings) -> Part[ItemService]:
+    """The item service in this process with its search, which is built in the background."""
+    client = redis.connect(settings.redis())
+    store = RedisItemStore(client)
+
+    def load(folder: Path) -> Popularity:
+        release = Release.load(folder, verify=False)  # checksums are recall's business
+        bought = release.items.stats[:, STATS.index("popularity_90d")].tolist()
+        return Popularity(release.name, dict(zip(release.items.ids, bought, strict=True)))
+
+    releases = ReleaseStore(settings.artifacts_dir, load, client).open()
+    search = SearchFeed(store, releases.get).open()
+    return Part(
+        ItemService(store, search),
         ready=store.check,
-        close=store.close,
+        close=closing(search.close, releases.close, store.close),
     )

@@ -8,6 +8,9 @@ GENERATION = "ecrs:generation"
 RELEASE = "ecrs:release"
 """Name of the current release."""
 
+CHANGED_ITEMS = "ecrs:changed:i"
+"""Stream of writes through the item service, which the search follows: `ids`, a JSON list, in each entry."""
+
 DATASET = "ecrs:dataset"
 """dataset.toml as JSON, of the users and items that are loaded."""
 

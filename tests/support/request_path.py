@@ -15,11 +15,14 @@ from services.common.errors import NotFound, ReleaseNotLoaded, Unavailable
 from services.common.ports import (
     NO_FILTER,
     Candidate,
+    Category,
     Item,
     ItemFilter,
     KnownContext,
     RankResult,
     RecallResult,
+    SearchQuery,
+    SearchResult,
     UserEvent,
     UserProfile,
 )
@@ -156,6 +159,15 @@ class FakeItems(Failing):
     def list_items(self, page_size: int, page_token: str, timeout_s: float) -> tuple[list[Item], str]:
         self._called(page_token)
         return list(self.items.values())[:page_size], ""
+
+    def search_items(self, query: SearchQuery, timeout_s: float) -> SearchResult:
+        self._called(query)
+        found = [item for item in self.items.values() if query.text in item.title]
+        return SearchResult(tuple(found[: query.page_size]), "", len(found))
+
+    def list_categories(self, depth: int, timeout_s: float) -> tuple[Category, ...]:
+        self._called(depth)
+        return tuple(Category(f"department{number}", 100) for number in range(3))
 
 
 class FakeRecall(Failing):
