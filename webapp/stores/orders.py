@@ -101,9 +101,11 @@ class RedisOrders:
         placed: list[Order] = []
 
         def attempt(pipeline: Any) -> None:
+            # The cart first: should another window order it just now, its order is seen in the next line.
+            same = decode_cart(pipeline.get(cart_key(order.owner))) == cart
             existing = _decode(pipeline.get(order_key(order.order_id)))
             placed[:] = [existing or order]
-            if existing is None and decode_cart(pipeline.get(cart_key(order.owner))) != cart:
+            if existing is None and not same:
                 raise CartChanged
             pipeline.multi()
             if existing is None:

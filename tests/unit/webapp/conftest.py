@@ -12,7 +12,9 @@ from werkzeug.test import TestResponse
 
 from services.settings import Settings
 from tests.unit.webapp.fakes import DATASET_TOML, FakeServices, make_services
+from tests.unit.webapp.stores import memory_stores
 from webapp import create_app
+from webapp.stores import Stores
 
 NOWHERE = "redis://127.0.0.1:1/0"
 """No Redis listens on port 1: refused at once."""
@@ -60,8 +62,13 @@ def services() -> FakeServices:
 
 
 @pytest.fixture
-def app(settings: Settings, services: FakeServices) -> Flask:
-    return create_app(settings, services, cache_type="SimpleCache")
+def stores() -> Stores:
+    return memory_stores()
+
+
+@pytest.fixture
+def app(settings: Settings, services: FakeServices, stores: Stores) -> Flask:
+    return create_app(settings, services, cache_type="SimpleCache", stores=stores)
 
 
 @pytest.fixture
