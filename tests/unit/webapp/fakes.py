@@ -121,16 +121,22 @@ class FakeUsers:
         self._check()
         stored = {(event.user_id, event.event_id) for event in self.events if event.event_id}
         new = [event for event in events if (event.user_id, event.event_id) not in stored]
-        self.events.extend(replace(event, at_ms=int(time.time() * 1000)) for event in new)
+        self.events.extend(replace(event, at_ms=event.at_ms or int(time.time() * 1000)) for event in new)
         return len(new)
 
     def list_user_events(
         self, user_id: str, page_size: int, page_token: str, timeout_s: float
     ) -> tuple[list[UserEvent], str]:
         self._check()
-        return self.of(user_id)[:page_size], ""
+        if page_token and not page_token.isdigit():
+            raise InvalidArgument("page_token", "is not one of ours")
+        start, events = int(page_token or 0), self.of(user_id)
+        end = start + page_size
+        return events[start:end], str(end) if end < len(events) else ""
 
     def delete_user(self, user_id: str, timeout_s: float) -> bool:
+        self._check()
+        self.events = [event for event in self.events if event.user_id != user_id]
         return self.profiles.pop(user_id, None) is not None
 
     def of(self, user_id: str) -> list[UserEvent]:
@@ -158,6 +164,8 @@ class FakeItems:
         return self.items[item_id]
 
     def batch_get_items(self, item_ids: Sequence[str], timeout_s: float) -> tuple[list[Item], list[str]]:
+        if self.fail:
+            raise self.fail
         found = [self.items[item_id] for item_id in item_ids if item_id in self.items]
         return found, [item_id for item_id in item_ids if item_id not in self.items]
 
@@ -263,6 +271,7 @@ class FakeRecommend:
         page_size: int = 20,
         item_filter: ItemFilter = NO_FILTER,
         placement: str = "similar",
+        channels: Sequence[str] = (),
     ) -> Recommendation:
         if self.fail:
             raise self.fail
