@@ -9,7 +9,7 @@ from flask import Flask, Response, g, jsonify, make_response, render_template, r
 from flask_babel import LazyString
 from flask_babel import lazy_gettext as _l
 from flask_wtf.csrf import CSRFError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import BadRequest, HTTPException
 
 from services.common.errors import (
     DeadlineExceeded,
@@ -34,6 +34,10 @@ TEXTS: dict[int, tuple[LazyString, LazyString]] = {
     413: (_l("Too much"), _l("More was sent than this page takes.")),
     429: (_l("One moment, please"), _l("Too many requests came at once. Wait a little and try again.")),
     500: (_l("Our mistake"), _l("Something went wrong on our side. It has been written down.")),
+    502: (
+        _l("Our mistake"),
+        _l("A part of the shop did not do what it should. It has been written down."),
+    ),
     503: (
         _l("We will be right back"),
         _l("A part of the shop does not answer right now. Trying again usually helps."),
@@ -51,12 +55,21 @@ def install(app: Flask) -> None:
     app.register_error_handler(Exception, _unexpected)
 
 
+def wants_json() -> bool:
+    """Whether the answer is for a program: JSON is accepted rather than HTML."""
+    return request.accept_mimetypes.best_match(["text/html", "application/json"]) == "application/json"
+
+
+class BadPage(BadRequest):
+    """A mistake in an address; `description` says in words what to do."""
+
+
 def _csrf(error: CSRFError) -> Response:
     return _answer(400, str(CSRF_TEXT))
 
 
 def _http(error: HTTPException) -> Response:
-    response = _answer(error.code or 500)
+    response = _answer(error.code or 500, str(error.description) if isinstance(error, BadPage) else "")
     for name, value in error.get_headers():
         if name == "Allow":
             response.headers[name] = value
@@ -64,7 +77,7 @@ def _http(error: HTTPException) -> Response:
 
 
 def _domain(error: EcrsError) -> Response:
-    status = STATUS[type(error)]
+    status = STATUS.get(type(error), HTTPStatus.BAD_GATEWAY)
     log.warning("http.service_error", error=type(error).__name__, message=str(error))
     response = _answer(status.value)
     if status is HTTPStatus.SERVICE_UNAVAILABLE:

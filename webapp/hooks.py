@@ -13,31 +13,13 @@ from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from services.common.rpc import calls
 from webapp.assets import static_url
+from webapp.headers import SECURITY_HEADERS
 from webapp.pictures import picture
 from webapp.shop import current_shop
 from webapp.shopper import current_shopper
-from webapp.storefront.wording import noun
+from webapp.storefront.wording import noun, nouns
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
-CONTENT_SECURITY_POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        "img-src 'self'",
-        "style-src 'self'",
-        "form-action 'self'",
-        "base-uri 'none'",
-        "frame-ancestors 'none'",
-    )
-)
-SECURITY_HEADERS = {
-    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
 DEPARTMENTS = 7  # categories in the header of every page
 log = structlog.get_logger("webapp.http")
 
@@ -82,6 +64,7 @@ def _template_context() -> dict[str, Any]:
     return {
         "dataset": dataset,
         "noun": noun(dataset),
+        "nouns": nouns(dataset),
         "departments": shop.categories.root().children[:DEPARTMENTS],
         "shopper": current_shopper(),
         "static_url": static_url,

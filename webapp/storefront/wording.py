@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
-from services.common.ports import AttributeValue, Degradation, Item, Reason, RecommendedItem, UserEvent
+from services.common.ports import AttributeValue, Degradation, Item, Reason, UserEvent
 from webapp.dataset import DatasetInfo
 from webapp.i18n import language
 
@@ -37,6 +37,11 @@ BECAUSE = {
     "rate": _l("Because you rated %(title)s"),
 }
 """By the newest event on the item that a reason names; whatever is not here was bought."""
+BESIDE = {
+    "similar_to": _l("Similar to %(title)s"),
+    "together_with": _l("Often bought together with %(title)s"),
+}
+"""Reasons of lists beside a product."""
 NOUNS = {
     "household": (_l("household"), _l("households")),
     "customer": (_l("customer"), _l("customers")),
@@ -63,6 +68,8 @@ def reason_text(reason: Reason, dataset: DatasetInfo, done: Mapping[str, str]) -
     if reason.kind == "because_of_item" and (reason.item_title or reason.item_id):
         text = BECAUSE.get(done.get(reason.item_id, ""), _l("Because you bought %(title)s"))
         return str(text) % {"title": reason.item_title or reason.item_id}
+    if reason.kind in BESIDE:
+        return str(BESIDE[reason.kind]) % {"title": reason.item_title or reason.item_id}
     if reason.kind == "popular_in_segment" and reason.segment:
         return str(
             _(
@@ -78,13 +85,6 @@ def segment_text(segment: str, dataset: DatasetInfo) -> str:
     """`age=45-54` as "age 45-54"."""
     name, _, value = segment.partition("=")
     return f"{dataset.feature(name).label(language()).lower()} {value}".strip()
-
-
-def similar_reason(found: RecommendedItem, title: str) -> str:
-    """Why an item stands under the one called `title`."""
-    if "item_to_item" in found.channels:
-        return str(_("Often taken together with %(title)s", title=title))
-    return str(_("Similar to %(title)s", title=title))
 
 
 def newest_types(events: Iterable[UserEvent]) -> dict[str, str]:
