@@ -40,7 +40,7 @@ def asked(trace: Trace, form: Form, name: str, call: Callable[[], T], *, raw: bo
         field = error.field.partition("[")[0]
         form.problem(FIELDS.get(field, "user_id"), str(error))
     except NotFound as error:
-        form.problem("item_id", str(error))
+        form.unknown("item_id", str(error))
     return None
 
 

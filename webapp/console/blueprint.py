@@ -2,7 +2,7 @@
 
 from flask import Blueprint, Response
 
-from webapp.console.access import require_access
+from webapp.console.access import is_signed_in, require_access
 
 blueprint = Blueprint("console", __name__, url_prefix="/console")
 blueprint.before_request(require_access)
@@ -27,6 +27,12 @@ def _policy(response: Response) -> Response:
     response.headers["Content-Security-Policy"] = POLICY
     response.headers["X-Robots-Tag"] = "noindex"
     return response
+
+
+@blueprint.context_processor
+def _door() -> dict[str, bool]:
+    """Whether there is something to sign out of."""
+    return {"console_signed_in": is_signed_in()}
 
 
 from webapp.console import login, lookups, overview, stages  # noqa: E402, F401 - they need `blueprint`

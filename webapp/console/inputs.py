@@ -28,6 +28,8 @@ class Form:
     """The address's arguments, and the first thing wrong with each field."""
 
     problems: dict[str, str] = field(default_factory=dict)
+    status: int = 200
+    """Of the page: 400 when something is wrong, 404 when what was named is not stored."""
 
     def text(self, name: str) -> str:
         """As typed, without blanks around it."""
@@ -88,6 +90,13 @@ class Form:
     def problem(self, name: str, text: str) -> None:
         """Something is wrong with a field; the first counts."""
         self.problems.setdefault(name, text)
+        self.status = 400
+
+    def unknown(self, name: str, text: str, *, partly: bool = False) -> None:
+        """What a field names is not stored; `partly`: some of it is."""
+        self.problems.setdefault(name, text)
+        if self.status == 200 and not partly:
+            self.status = 404
 
     def _number(self, name: str, value: str, feature: str, found: dict[str, AttributeValue]) -> None:
         try:

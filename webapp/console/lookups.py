@@ -33,7 +33,7 @@ def user() -> tuple[str, int]:
             profile = _profile(trace, user_id)
             events = _events(trace, user_id)
             if profile is None and not events and not trace.failures:
-                form.problem("user_id", _("No user “%(id)s” is stored.", id=user_id[:60]))
+                form.unknown("user_id", _("No user “%(id)s” is stored.", id=user_id[:60]))
             elif events:
                 items = read_items(trace, (event.item_id for event in events))
                 table = _event_table(events, items)
@@ -46,7 +46,7 @@ def user() -> tuple[str, int]:
         lines=_lines(profile),
         table=table,
     )
-    return page, 400 if form.problems and not user_id else 404 if form.problems else 200
+    return page, form.status
 
 
 @blueprint.get("/items")
@@ -60,11 +60,15 @@ def items() -> tuple[str, int]:
             found = read_items(trace, wanted)
     missing = [item_id for item_id in wanted if item_id not in found] if not trace.failures else []
     if missing:
-        form.problem("ids", _("Not stored: %(ids)s.", ids=", ".join(one[:60] for one in missing[:20])))
+        form.unknown(
+            "ids",
+            _("Not stored: %(ids)s.", ids=", ".join(one[:60] for one in missing[:20])),
+            partly=bool(found),
+        )
     rows = [_item_row(found[item_id]) for item_id in wanted if item_id in found]
     table = make_table("items", _("Items"), _item_columns(), rows) if rows else None
     page = render_template("console/items.html", form=form, trace=trace, table=table, most=MOST_ITEMS)
-    return page, 400 if form.problems and not wanted else 404 if missing and not found else 200
+    return page, form.status
 
 
 def _profile(trace: Trace, user_id: str) -> UserProfile | None:

@@ -40,7 +40,7 @@ def context_of(trace: Trace, form: Form, who: Who) -> UserContext | None:
         if stored is None:
             return None
         if not stored.known:
-            form.problem("user_id", unknown_user(who.user_id))
+            form.unknown("user_id", unknown_user(who.user_id))
         profile, events = stored.context.profile, list(stored.context.events)
         now = max(now, stored.context.now)
     if who.session:

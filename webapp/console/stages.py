@@ -61,7 +61,7 @@ def flow() -> tuple[str, int]:
             if answer:
                 trace.parts(answer.timings_ms)
                 if who.user_id and not answer.user_known:
-                    form.problem("user_id", unknown_user(who.user_id))
+                    form.unknown("user_id", unknown_user(who.user_id))
     table = flow_table(answer) if answer else None
     page = render_template(
         "console/flow.html",
@@ -74,7 +74,7 @@ def flow() -> tuple[str, int]:
         channels=CHANNELS,
         next_stages=_next_stages(who),
     )
-    return page, _status(form, answer)
+    return page, form.status
 
 
 @blueprint.get("/recall")
@@ -107,7 +107,7 @@ def recall() -> tuple[str, int]:
         table=table,
         next_stages=_next_stages(who),
     )
-    return page, _status(form, results)
+    return page, form.status
 
 
 @blueprint.get("/rank")
@@ -137,7 +137,11 @@ def rank() -> tuple[str, int]:
                     found, release, missing = scores_only(trace, form, context, ids)
                 items = read_items(trace, ids)
     if missing:
-        form.problem("ids", _("Not in this release: %(ids)s.", ids=", ".join(one[:60] for one in missing)))
+        form.unknown(
+            "ids",
+            _("Not in this release: %(ids)s.", ids=", ".join(one[:60] for one in missing)),
+            partly=bool(found),
+        )
     table = rank_table(found, items) if found else None
     page = render_template(
         "console/rank.html",
@@ -150,7 +154,7 @@ def rank() -> tuple[str, int]:
         most=MOST_RANKED,
         next_stages=_next_stages(who),
     )
-    return page, _status(form, found)
+    return page, form.status
 
 
 @blueprint.get("/similar")
@@ -183,7 +187,7 @@ def similar() -> tuple[str, int]:
         table=table,
         channels=SIMILAR_CHANNELS,
     )
-    return page, _status(form, result)
+    return page, form.status
 
 
 def _views(view: str, results: Mapping[str, RecallResult]) -> list[dict[str, object]]:
@@ -223,9 +227,3 @@ def _next_stages(who: Who) -> list[tuple[str, str]]:
     if who.user_id:
         links.append((_("Profile and events"), url_for("console.user", user_id=who.user_id)))
     return links
-
-
-def _status(form: Form, found: object) -> int:
-    if not form.problems:
-        return 200
-    return 404 if found else 400
