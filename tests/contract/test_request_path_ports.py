@@ -178,6 +178,31 @@ def test_rank_refuses_what_is_wrong_by_name(path: RequestPath) -> None:
         path.rank.rank_items(shopper(), ["i1"], T, release="other")
 
 
+def test_scores_are_explained_as_they_are_ranked(path: RequestPath) -> None:
+    ids = ["i5", "nope", "i6"]
+    explained = path.rank.explain_items(shopper(), ids, T)
+    ranked = path.rank.rank_items(shopper(), ids, T)
+    assert explained.missing_ids == ("nope",)
+    assert explained.release == ranked.release
+    assert [item.item_id for item in explained.items] == ["i5", "i6"]
+    for item, score in zip(explained.items, ranked.scores[[0, 2]], strict=True):
+        assert item.score == pytest.approx(float(score), abs=1e-6)
+        effects = [abs(part.effect) for part in item.contributions]
+        assert effects == sorted(effects, reverse=True)
+        assert min(effects) > 0
+        assert all(part.feature and part.value for part in item.contributions)
+
+
+def test_explain_refuses_what_is_wrong_by_name(path: RequestPath) -> None:
+    for bad in ([], [f"i{row}" for row in range(51)], ["i1", "i1"], ["x" * 10_240], [""]):
+        with pytest.raises(InvalidArgument, match="item_ids"):
+            path.rank.explain_items(shopper(), bad, T)
+    with pytest.raises(ReleaseNotLoaded):
+        path.rank.explain_items(shopper(), ["i1"], T, release="other")
+    with pytest.raises(DeadlineExceeded):
+        path.rank.explain_items(shopper(), ["i1"], 0.0)
+
+
 def test_a_known_shopper_gets_a_full_page_with_details_reasons_and_a_token(path: RequestPath) -> None:
     path.user.upsert_users([UserProfile("u1", {"age": "2"})], T)
     events = [UserEvent("u1", item, "purchase", now_ms() - 90_000_000) for item in ("i5", "i17")]

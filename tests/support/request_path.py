@@ -16,7 +16,10 @@ from services.common.ports import (
     NO_FILTER,
     Candidate,
     Category,
+    Contribution,
+    ExplainResult,
     Item,
+    ItemExplanation,
     ItemFilter,
     KnownContext,
     RankResult,
@@ -216,6 +219,15 @@ class FakeRank(Failing):
     ) -> RankResult:
         self._called(release)
         return RankResult(np.array([int(one[1:]) / 1000 for one in item_ids], np.float32), release)
+
+    def explain_items(
+        self, context: UserContext, item_ids: Sequence[str], timeout_s: float, release: str = ""
+    ) -> ExplainResult:
+        self._called(release)
+        why = (Contribution("times bought", "once", 0.5),)
+        return ExplainResult(
+            tuple(ItemExplanation(one, int(one[1:]) / 1000, why) for one in item_ids), release
+        )
 
 
 class NoFacts:
