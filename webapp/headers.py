@@ -1,4 +1,4 @@
-"""Security headers: set by the front end on its answers, and by Nginx, whose configuration repeats them, on its own."""
+"""Security headers: the front end sets them on its answers, Nginx, configured from here, on its own."""
 
 CONTENT_SECURITY_POLICY = "; ".join(
     (
