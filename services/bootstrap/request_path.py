@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from models.release import Release
-from services.bootstrap.parts import Part, closing, target
+from services.bootstrap.parts import Part, app, closing, target
 from services.common import keys, redis
 from services.common.errors import ReleaseNotLoaded
 from services.common.original_context import ContextReader
@@ -52,11 +52,13 @@ def recall_app(settings: Settings) -> App:
     part, releases = _recall(settings)
     users = target(settings, "user")
     contexts = ContextReader(UserClient(users), lambda: _attribute_names(releases))
-    return App(
+    return app(
+        settings,
         "recall",
         [recall_server.servicer(part.service), recall_original.servicer(part.service, contexts)],
         ready=part.ready,
         close=closing(part.close, users.close),
+        release=lambda: releases.current,
     )
 
 
@@ -76,11 +78,13 @@ def rank_app(settings: Settings) -> App:
     part, releases = _rank(settings)
     users = target(settings, "user")
     contexts = ContextReader(UserClient(users), lambda: _attribute_names(releases))
-    return App(
+    return app(
+        settings,
         "rank",
         [rank_server.servicer(part.service), rank_original.servicer(part.service, contexts)],
         ready=part.ready,
         close=closing(part.close, users.close),
+        release=lambda: releases.current,
     )
 
 
@@ -104,7 +108,8 @@ def recommend_app(settings: Settings) -> App:
     part, facts = _recommend(
         settings, UserClient(users), ItemClient(items), RecallClient(recalls), RankClient(ranks)
     )
-    return App(
+    return app(
+        settings,
         "recommend",
         [
             recommend_server.servicer(part.service),
@@ -112,6 +117,7 @@ def recommend_app(settings: Settings) -> App:
         ],
         ready=part.ready,
         close=closing(part.close, *(one.close for one in targets)),
+        release=facts.release,
     )
 
 

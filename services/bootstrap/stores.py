@@ -6,7 +6,7 @@ from pathlib import Path
 
 from models.features.table import STATS
 from models.release import Release
-from services.bootstrap.parts import Part, closing, target
+from services.bootstrap.parts import Part, app, closing, target
 from services.common import redis
 from services.common.release_store import ReleaseStore
 from services.common.rpc import App
@@ -38,7 +38,8 @@ def user_app(settings: Settings) -> App:
     """The user service as a server; ready while Redis answers."""
     store = RedisUserStore(redis.connect(settings.redis()))
     users = UserService(store)
-    return App(
+    return app(
+        settings,
         "user",
         [user_server.servicer(users), user_original.servicer(users)],
         ready=store.check,
@@ -58,17 +59,24 @@ def item_client(settings: Settings) -> ItemClient:
 
 def item_app(settings: Settings) -> App:
     """The item service as a server; ready while Redis answers. Its search follows some seconds later."""
-    part = item_part(settings)
-    return App(
+    part, releases = _item(settings)
+    return app(
+        settings,
         "item",
         [item_server.servicer(part.service), item_original.servicer(part.service)],
         ready=part.ready,
         close=part.close,
+        release=lambda: releases.current,
     )
 
 
 def item_part(settings: Settings) -> Part[ItemService]:
     """The item service in this process with its search, which is built in the background."""
+    part, _ = _item(settings)
+    return part
+
+
+def _item(settings: Settings) -> tuple[Part[ItemService], ReleaseStore[Popularity]]:
     client = redis.connect(settings.redis())
     store = RedisItemStore(client)
 
@@ -79,8 +87,9 @@ def item_part(settings: Settings) -> Part[ItemService]:
 
     releases = ReleaseStore(settings.artifacts_dir, load, client).open()
     search = SearchFeed(store, releases.get).open()
-    return Part(
+    part = Part(
         ItemService(store, search),
         ready=store.check,
         close=closing(search.close, releases.close, store.close),
     )
+    return part, releases

@@ -72,3 +72,8 @@ def live_events(user_id: str) -> str:
 def live_event_ids(user_id: str) -> str:
     """Sorted set of the event ids among the live events, scored by arrival."""
     return f"ecrs:d:{user_id}"
+
+
+def stats(service: str, pid: int) -> str:
+    """Live figures of a process, for the console: JSON object, expires."""
+    return f"ecrs:stats:{service}:{pid}"
