@@ -16,6 +16,7 @@ from gevent.pywsgi import WSGIServer  # noqa: E402
 
 from services.settings import Settings  # noqa: E402
 from tests.unit.webapp.fakes import DATASET_TOML, make_services  # noqa: E402
+from tests.unit.webapp.stores import memory_stores  # noqa: E402
 from webapp import create_app  # noqa: E402
 
 
@@ -24,9 +25,14 @@ def main(state: Path) -> None:
     (state / "demo").mkdir(parents=True)
     (state / "demo" / "dataset.toml").write_text(DATASET_TOML, encoding="utf-8")
     settings = Settings(
-        state_dir=state, prepared_dir=state, dataset="demo", redis_url="redis://127.0.0.1:1/0"
+        state_dir=state,
+        prepared_dir=state,
+        dataset="demo",
+        redis_url="redis://127.0.0.1:1/0",
+        rate_limits=False,  # all journeys come from one address, and are quicker than people
     )
-    server = WSGIServer(("127.0.0.1", 0), create_app(settings, make_services(), "SimpleCache"), log=None)
+    app = create_app(settings, make_services(), "SimpleCache", memory_stores())
+    server = WSGIServer(("127.0.0.1", 0), app, log=None)
     server.start()
     sys.stdout.write(f"{server.server_port}\n")
     sys.stdout.flush()

@@ -25,7 +25,7 @@ from webapp.storefront.blueprint import blueprint
 from webapp.storefront.forms import PasswordForm, SignInForm, attributes_of, registration_form
 from webapp.storefront.personas import MAX_PAGE_TOKEN, personas
 from webapp.storefront.recording import take_along
-from webapp.storefront.wording import noun, nouns
+from webapp.storefront.wording import noun
 from webapp.stores.accounts import Account
 
 
@@ -138,7 +138,6 @@ def _sign_in_page(
         problem=problem,
         password_problem=password_problem,
         demo=shop.demo_personas,
-        nouns=nouns(shop.dataset.get()),
         first=not token,
         next_path=local_path(request.values.get("next", ""), ""),
         **{"personas": [], "next_token": "", **found},
