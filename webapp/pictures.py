@@ -148,7 +148,7 @@ def drawn(drawing: str, brand: str, item_id: str) -> tuple[str, int, int]:
     symbol = _symbol(drawing)
     by_brand, by_item = _number(f"{symbol}\0{brand}"), _number(item_id)
     own = OWN_HUE.get(symbol)
-    hue = by_brand + by_item % 5 - 2 if own is None else own + by_item % 2
+    hue = by_brand + by_item % 9 - 4 if own is None else own + by_item % 2
     return symbol, hue % HUES, by_item // 7 % GROUNDS
 
 

@@ -102,13 +102,15 @@ def ask_similar(shop: Shop, item_id: str, channel: str, placement: str) -> Recom
     return list_from_json(raw)
 
 
-def for_you(shop: Shop, pending: Pending[Timed], done: Mapping[str, str]) -> Feed:
-    """The shopper's own list; if `recommend` fails, what is popular and a notice. Never an EcrsError."""
+def for_you(
+    shop: Shop, pending: Pending[Timed], done: Mapping[str, str], instead: Callable[[], Recommendation]
+) -> Feed:
+    """The shopper's own list; if `recommend` fails, that `instead` and a notice. Never an EcrsError."""
     try:
         timed = pending.get()
     except EcrsError as error:
         log.warning("for_you.failed", error=type(error).__name__, message=str(error))
-        return _stand_in(shop)
+        return _stand_in(rail(shop, instead))
     return Feed(
         cards=_cards(shop, timed.answer, done),
         notices=tuple(notices(timed.answer.degraded)),
@@ -165,11 +167,10 @@ def _cards(shop: Shop, answer: Recommendation, done: Mapping[str, str]) -> tuple
     )
 
 
-def _stand_in(shop: Shop) -> Feed:
-    cards = popular(shop)
+def _stand_in(instead: Feed) -> Feed:
     text = (
         _("Your own suggestions are not available at the moment. Here is what is popular.")
-        if cards
+        if instead.cards
         else _("Suggestions are not available at the moment.")
     )
-    return Feed(cards=cards, notices=(text,), failed=True)
+    return Feed(cards=instead.cards, notices=(text,), failed=True)

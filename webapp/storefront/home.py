@@ -29,11 +29,13 @@ def home() -> tuple[str, int]:
     past = together.start(lambda: read_past(shop, shopper))
     trending = together.start(lambda: shared_rail(shop, "trending"))
     new = together.start(lambda: shared_rail(shop, "new"))
+    # What stands in for the shopper's own list: asked for always, so that there is a copy when it is needed.
+    popular = together.start(lambda: shared_rail(shop, "popular"))
     again = together.start(lambda: ask_buy_again(shop, shopper)) if shopper.signed_in else None
     stored = together.start(lambda: _stored(shop, shopper)) if shopper.signed_in else None
 
     known = _get(past)
-    feed = for_you(shop, asked, known.done)
+    feed = for_you(shop, asked, known.done, popular.get)
     shown = {card.item_id for card in feed.cards}
     page = render_template(
         "home.html",

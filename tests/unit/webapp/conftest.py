@@ -42,7 +42,7 @@ class Browser:
 
     def cards(self, path: str = "/") -> list[str]:
         """Item ids of the first list of a page."""
-        first_list = self.text(path).split("</ol>")[0]
+        first_list = self.text(path).split('<ul class="cards')[1].split("</ul>")[0]
         return re.findall(r'name="item_id" value="([^"]+)"', first_list)
 
 

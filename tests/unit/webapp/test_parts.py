@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
+from flask_babel import Babel
 from flask_caching import Cache
 from werkzeug.datastructures import MultiDict
 
@@ -19,6 +20,7 @@ from services.common.ports import Item, Reason
 from tests.unit.webapp.conftest import NOWHERE
 from webapp.assets import STATIC
 from webapp.cache import JsonSerializer, SharedCache
+from webapp.cache_counters import CacheCount, CacheCounters
 from webapp.dataset import DatasetInfo, DatasetSource, UserFeature, parse_info
 from webapp.pictures import FALLBACKS, HUES, WORDS, drawn, picture
 from webapp.signing_key import FILE_NAME, SigningKeyError, signing_key
@@ -60,7 +62,7 @@ def shared() -> Iterator[SharedCache]:
     app = Flask(__name__)
     cache = Cache(app, config={"CACHE_TYPE": "SimpleCache"})
     with app.app_context():
-        yield SharedCache(cache)
+        yield SharedCache(cache, CacheCounters(None))
 
 
 def test_a_fresh_value_is_not_loaded_again(shared: SharedCache) -> None:
@@ -79,6 +81,17 @@ def test_an_old_value_is_loaded_again_and_kept_when_that_fails(shared: SharedCac
         shared.fetch("other", 0, failing)
 
 
+def test_hits_and_misses_are_counted_by_the_name_of_the_key(shared: SharedCache) -> None:
+    def failing() -> int:
+        raise Unavailable("away")
+
+    for key in ("rail:new", "rail:new", "rail:trending", "search:1"):
+        shared.fetch(key, 60, lambda: 1)
+    shared.fetch("search:1", 0, failing)
+    assert shared.stats() == {"rail": CacheCount(1, 2), "search": CacheCount(0, 2, 1)}
+    assert shared.stats()["rail"].hit_rate == pytest.approx(1 / 3)
+
+
 def test_a_mistake_of_the_caller_is_not_hidden_by_an_old_value(shared: SharedCache) -> None:
     def wrong() -> int:
         raise InvalidArgument("page_token", "is not one of ours")
@@ -92,7 +105,7 @@ def test_without_redis_the_processs_own_copy_answers() -> None:
     app = Flask(__name__)
     cache = Cache(app, config={"CACHE_TYPE": "webapp.cache.JsonRedisCache", "CACHE_REDIS_URL": NOWHERE})
     with app.app_context():
-        shared = SharedCache(cache)
+        shared = SharedCache(cache, CacheCounters(NOWHERE))
         assert shared.fetch("k", 60, lambda: [1, "a"]) == [1, "a"]
         assert shared.fetch("k", 60, lambda: [2]) == [1, "a"]
 
@@ -217,6 +230,7 @@ def test_a_form_takes_every_kind_of_feature() -> None:
     )
     app = Flask(__name__)
     app.config.update(SECRET_KEY=json.dumps("any"), WTF_CSRF_ENABLED=False)
+    Babel(app)
     with app.test_request_context("/", method="POST", data=filled):
         form = registration_form(features)
         assert form.validate_on_submit(), form.errors
@@ -233,5 +247,6 @@ def test_a_form_takes_every_kind_of_feature() -> None:
 def test_a_number_that_is_none_is_refused(number: str) -> None:
     app = Flask(__name__)
     app.config.update(SECRET_KEY=json.dumps("any"), WTF_CSRF_ENABLED=False)
+    Babel(app)
     with app.test_request_context("/", method="POST", data={"feature_spend": number}):
         assert not registration_form((UserFeature("spend", "number"),)).validate_on_submit()
