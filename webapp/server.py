@@ -53,11 +53,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         try:
             # What is asked of visitors depends on the address that is really listened on.
             app = create_app(settings.model_copy(update={"bind": options.bind}), services)
-            figures = console.publisher(app).start()
+            figures = console.publisher(app).open()
             try:
                 serve(app, options.bind, options.port)
             finally:
-                figures.stop()
+                figures.close()
         except SigningKeyError as error:
             return _fail(str(error))
         except (OSError, OverflowError) as error:  # the port is taken, not ours to open, or no port at all

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any, cast
 
 import redis
@@ -13,6 +15,8 @@ import structlog
 PATTERN = "ecrs:stats:*"
 WINDOW_S = 60
 MOST_KEYS = 500
+SCAN_COUNT = 5000
+LOOK_EVERY_S = 15.0  # a new process is seen that late
 log = structlog.get_logger("webapp.console")
 
 
@@ -75,36 +79,43 @@ class Live:
         return _merged(mine) if mine else None
 
 
-def read_live(client: redis.Redis, own: Mapping[str, Any]) -> Live:
-    """What is published now; `own`: this process's figures, for when Redis is away."""
-    problem = ""
-    try:
-        raw = _read(client)
-    except (redis.RedisError, OSError) as error:
-        log.warning("console.no_live_figures", error=str(error))
-        raw, problem = [], "redis"
-    parsed = [one for one in map(_parsed, raw) if one]
-    if not any(process.service == "web" for process, _ in parsed):
-        parsed.append(_process(own))
-    by_name: dict[tuple[str, str], list[Figures]] = {}
-    for _, figures in parsed:
-        for one in figures:
-            by_name.setdefault((one.service, one.method), []).append(one)
-    return Live(
-        processes=tuple(sorted((process for process, _ in parsed), key=lambda p: (p.service, p.pid))),
-        figures=tuple(_merged(same) for _, same in sorted(by_name.items())),
-        problem=problem,
-    )
+class LiveFigures:
+    """Reads what all processes publish."""
 
+    def __init__(self, client: redis.Redis, clock: Callable[[], float] = time.monotonic) -> None:
+        self._redis, self._clock = client, clock
+        self._names: list[bytes] = []
+        self._look_at = float("-inf")
 
-def _read(client: redis.Redis) -> list[bytes]:
-    names = []
-    for name in client.scan_iter(match=PATTERN, count=5000):
-        names.append(name)
-        if len(names) == MOST_KEYS:
-            break
-    values = cast("list[bytes | None]", client.mget(names)) if names else []
-    return [value for value in values if value]
+    def read(self, own: Callable[[], Mapping[str, Any]]) -> Live:
+        """What is published now; `own`: this process's figures, asked when no front end's are known."""
+        problem = ""
+        try:
+            raw = self._read()
+        except (redis.RedisError, OSError) as error:
+            log.warning("console.no_live_figures", error=str(error))
+            raw, problem = [], "redis"
+        parsed = [one for one in map(_parsed, raw) if one]
+        if not any(process.service == "web" for process, _ in parsed):
+            parsed.append(_process(own()))
+        by_name: dict[tuple[str, str], list[Figures]] = {}
+        for _, figures in parsed:
+            for one in figures:
+                by_name.setdefault((one.service, one.method), []).append(one)
+        return Live(
+            processes=tuple(sorted((process for process, _ in parsed), key=lambda p: (p.service, p.pid))),
+            figures=tuple(_merged(same) for _, same in sorted(by_name.items())),
+            problem=problem,
+        )
+
+    def _read(self) -> list[bytes]:
+        """Values of the published keys. Their names are looked for rarely: Redis goes through all it has."""
+        if self._clock() >= self._look_at:
+            found = self._redis.scan_iter(match=PATTERN, count=SCAN_COUNT)
+            self._names = list(islice(found, MOST_KEYS))
+            self._look_at = self._clock() + LOOK_EVERY_S
+        values = cast("list[bytes | None]", self._redis.mget(self._names)) if self._names else []
+        return [value for value in values if value]
 
 
 def _merged(figures: Iterable[Figures]) -> Figures:

@@ -12,11 +12,11 @@ from werkzeug.wrappers import Response
 from webapp.console.blueprint import blueprint
 from webapp.console.charts import sparkline
 from webapp.console.history import Sample, course
-from webapp.console.live import Figures, Live, read_live
+from webapp.console.live import Figures, Live
 from webapp.console.people import number_cell
 from webapp.console.probes import Health
 from webapp.console.releases import ReleaseInfo, current_name, releases
-from webapp.console.state import current_console
+from webapp.console.state import current_console, own_figures
 from webapp.console.tables import Cell, Column, Row, Table, make_table
 from webapp.shop import cache_stats
 
@@ -57,7 +57,7 @@ def live() -> Response:
 
 def _live_context() -> dict[str, Any]:
     console = current_console()
-    figures = read_live(console.redis, console.stats.snapshot())
+    figures = console.live.read(own_figures)
     health = console.probes.check()
     samples = console.history.add(_sample(figures))
     return {

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import redis
 from flask import Flask, Response, current_app, g, request
+from grpc import StatusCode
 
+from services import __version__
 from services.common.ports import RankPort, RecallPort
+from services.common.publisher import Publisher
 from services.common.redis import connect
+from services.common.rpc import CallStats
 from services.settings import Settings
 from webapp.console.attempts import Attempts
 from webapp.console.history import History
+from webapp.console.live import LiveFigures
 from webapp.console.probes import Probes
-from webapp.console.web_stats import Publisher, WebStats
 from webapp.shop import current_shop
 
 EXTENSION = "ecrs_console"
@@ -37,7 +42,8 @@ class Console:
     probes: Probes
     history: History
     attempts: Attempts
-    stats: WebStats
+    live: LiveFigures
+    stats: CallStats
     call_timeout_s: float = 2.0
 
 
@@ -54,15 +60,21 @@ def install(app: Flask, settings: Settings) -> None:
         probes=Probes(addresses, client, settings.milvus(), settings.predictor()),
         history=History(client),
         attempts=Attempts(client),
-        stats=WebStats(),
+        live=LiveFigures(client),
+        stats=CallStats(),
     )
     app.after_request(_count)
 
 
 def publisher(app: Flask) -> Publisher:
-    """What writes this process's figures to Redis, not started yet."""
+    """What writes this process's figures to Redis, as the services write theirs; not opened yet."""
     console = cast(Console, app.extensions[EXTENSION])
-    return Publisher(console.stats, console.redis)
+    return Publisher("web", console.stats.last_minute, str, __version__, console.redis)
+
+
+def own_figures() -> dict[str, Any]:
+    """This process's figures in the form in which they are published."""
+    return {"service": "web", "pid": os.getpid(), "rpcs": current_console().stats.last_minute()}
 
 
 def current_console() -> Console:
@@ -72,9 +84,9 @@ def current_console() -> Console:
 
 def _count(response: Response) -> Response:
     if "started" in g:
-        took_ms = (time.perf_counter() - g.started) * 1e3
+        code = StatusCode.INTERNAL if response.status_code >= 500 else StatusCode.OK
         endpoint = request.endpoint or "(no such page)"
-        current_console().stats.record(endpoint, took_ms, failed=response.status_code >= 500)
+        current_console().stats.observe(endpoint, code.name, time.perf_counter() - g.started)
     return response
 
 

@@ -19,14 +19,15 @@ from services.settings import Settings
 from tests.support.redis_server import RedisServer
 from tests.unit.webapp.console.conftest import app_of
 from tests.unit.webapp.console.world import make_world
+from webapp.console import publisher as publisher_of
 from webapp.console.attempts import Attempts
 from webapp.console.history import History, course
-from webapp.console.live import read_live
-from webapp.console.web_stats import Publisher, WebStats
+from webapp.console.live import LiveFigures
 
 pytestmark = pytest.mark.unit
 
 NAME = "demo-20250101T000000Z"
+OWN = {"service": "web", "pid": 1, "rpcs": {}}
 MANIFEST = {
     "release": NAME,
     "dataset": "demo",
@@ -141,7 +142,7 @@ def test_figures_of_several_processes_are_added(store: redis.Redis) -> None:
     faster = {"Recommend": {"count": 60, "errors": 0, "p50_ms": 5, "p95_ms": 50, "p99_ms": 60}}
     store.set("ecrs:stats:recommend:10", figures("recommend", 10))
     store.set("ecrs:stats:recommend:11", figures("recommend", 11, rpcs=faster))
-    live = read_live(store, WebStats().snapshot())
+    live = LiveFigures(store).read(lambda: OWN)
     [one] = [found for found in live.figures if found.service == "recommend"]
     assert (one.count, one.errors, one.rate) == (180, 3, 3.0)
     assert (one.p50_ms, one.p95_ms, one.p99_ms) == (10, 50, 60)
@@ -154,7 +155,7 @@ def test_figures_of_several_processes_are_added(store: redis.Redis) -> None:
 def test_damaged_figures_are_left_out(store: redis.Redis, damaged: str) -> None:
     store.set("ecrs:stats:x:1", damaged)
     store.set("ecrs:stats:recommend:10", figures("recommend", 10))
-    live = read_live(store, WebStats().snapshot())
+    live = LiveFigures(store).read(lambda: OWN)
     assert {one.service for one in live.figures} == {"recommend"}
 
 
@@ -202,42 +203,38 @@ def test_a_service_that_answers_is_shown_as_such(console_settings: Settings) -> 
     assert '<th scope="row">serving</th>' not in page  # the ranker runs inside rank
 
 
-def test_the_web_tier_counts_its_answers_of_the_last_minute() -> None:
-    now = [1000.0]
-    stats = WebStats(clock=lambda: now[0])
-    for took_ms in range(1, 101):
-        stats.record("shop.home", float(took_ms), failed=took_ms > 98)
-    now[0] += 30
-    stats.record("shop.home", 500.0, failed=False)
-    home = stats.snapshot()["rpcs"]["shop.home"]
-    assert home == {"count": 101, "errors": 2, "p50_ms": 51.0, "p95_ms": 96.0, "p99_ms": 100.0}
-    now[0] += 45
-    assert stats.snapshot()["rpcs"]["shop.home"]["count"] == 1
-    now[0] += 60
-    assert stats.snapshot()["rpcs"] == {}
+def test_the_web_tier_counts_its_own_answers(client: FlaskClient) -> None:
+    for _ in range(3):
+        client.get("/console/items")
+    page = text(client)
+    assert re.search(r"console\.items</td><td[^>]*>0\.05</td><td[^>]*>3</td><td[^>]*>0<", page)
 
 
-def test_counts_stay_exact_when_latencies_are_sampled() -> None:
-    stats = WebStats(clock=lambda: 1000.0)
-    for _ in range(5000):
-        stats.record("shop.home", 2.0, failed=False)
-    assert stats.snapshot()["rpcs"]["shop.home"]["count"] == 5000
-
-
-def test_the_web_tier_publishes_its_figures_where_the_services_do(store: redis.Redis) -> None:
-    stats = WebStats()
-    stats.record("shop.home", 2.0, failed=False)
-    publisher = Publisher(stats, store, every_s=0.01).start()
-    try:
-        deadline = 200
-        while not store.keys("ecrs:stats:web:*") and deadline:
-            deadline -= 1
-            publisher._stop.wait(0.01)
-    finally:
-        publisher.stop()
+def test_the_web_tier_publishes_its_figures_where_the_services_do(
+    console_settings: Settings, store: redis.Redis, server: RedisServer
+) -> None:
+    app = app_of(console_settings, make_world(), redis_url=server.url)
+    app.test_client().get("/console/items")
+    publisher = publisher_of(app)
+    publisher.publish()
     [key] = store.keys("ecrs:stats:web:*")
     assert 0 < store.ttl(key) <= 20
-    assert {one.service for one in read_live(store, {}).figures} == {"web"}
+    live = LiveFigures(store).read(lambda: OWN)
+    assert [one.method for one in live.figures] == ["console.items"]
+    assert live.processes[0].version
+
+
+def test_keys_are_looked_for_rarely_and_read_each_time(store: redis.Redis) -> None:
+    now = [0.0]
+    live = LiveFigures(store, clock=lambda: now[0])
+    store.set("ecrs:stats:recommend:10", figures("recommend", 10))
+    assert len(live.read(lambda: OWN).of("recommend")) == 1
+    store.set("ecrs:stats:recommend:11", figures("recommend", 11))
+    assert len(live.read(lambda: OWN).of("recommend")) == 1
+    now[0] += 20
+    assert len(live.read(lambda: OWN).of("recommend")) == 2
+    store.delete("ecrs:stats:recommend:10")
+    assert len(live.read(lambda: OWN).of("recommend")) == 1
 
 
 def test_tries_are_counted_for_all_front_ends_together(store: redis.Redis) -> None:
