@@ -74,8 +74,15 @@ def untranslated(catalogue: Catalog, texts: Catalog) -> list[str]:
 def update(language: str, texts: Catalog) -> Catalog:
     """Bring a language's files up to date with the texts in use, and return its catalogue."""
     catalogue = read(language)
+    made_at = catalogue.creation_date
     catalogue.update(texts, no_fuzzy_matching=True)
     catalogue.obsolete.clear()  # what nobody says any more need not be kept
+    # The head says nothing that changes when no text does.
+    catalogue.creation_date = catalogue.revision_date = made_at
+    catalogue.fuzzy = False
+    catalogue.header_comment = "# The shop's texts. `make translations` keeps this file up to date.\n#"
+    catalogue.last_translator = catalogue.language_team = catalogue.msgid_bugs_address = "ECRS"
+    catalogue.version = "1"
     folder = FOLDER / language / "LC_MESSAGES"
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "messages.po").open("wb") as stream:
