@@ -83,7 +83,7 @@ class Probes:
 
 def _redis(client: redis.Redis) -> str:
     info = client.info("server")
-    return f"Redis {info.get('redis_version', '')}" if isinstance(info, dict) else ""
+    return str(info.get("redis_version", "")) if isinstance(info, dict) else ""
 
 
 def _tcp(address: str) -> str:

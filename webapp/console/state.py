@@ -44,7 +44,7 @@ class Console:
     attempts: Attempts
     live: LiveFigures
     stats: CallStats
-    call_timeout_s: float = 2.0
+    call_timeout_s: float = 3.0  # explaining fifty scores takes a hundred times one ranking
 
 
 def install(app: Flask, settings: Settings) -> None:
