@@ -93,9 +93,9 @@ def _needed(shop: Shop, user_id: str, inside: frozenset[str]) -> list[Card]:
         filter=ItemFilter(exclude_item_ids=inside),
         placement="cart",
     )
-    dataset = shop.dataset.get()
+    dataset, done = shop.dataset.get(), dict.fromkeys(inside, "cart")
     answer = shop.services.recommend.recommend(query, shop.list_timeout_s)
-    return _cards(shop, answer, inside, lambda found: reason_text(found.reason, dataset, {}))
+    return _cards(shop, answer, inside, lambda found: reason_text(found.reason, dataset, done))
 
 
 def _cards(
