@@ -10,6 +10,7 @@ from zlib import crc32
 
 from services.common.errors import EcrsError, InvalidArgument, NotFound
 from services.common.ports import (
+    CHANNELS,
     NO_FILTER,
     AttributeValue,
     Category,
@@ -259,6 +260,8 @@ class FakeRecommend:
         ids.sort(
             key=lambda item_id: (self._category(item_id) not in because, crc32(f"{seed} {item_id}".encode()))
         )
+        if query.channels:
+            return self._rail(query, [one for one in ids if one not in query.filter.exclude_item_ids])
         found = tuple(
             self._found(item_id, place, because, seed) for place, item_id in enumerate(ids[: query.page_size])
         )
@@ -287,6 +290,18 @@ class FakeRecommend:
             for one in ids[:page_size]
         )
         return self._answer(found, f"token-{placement}-{item_id}")
+
+    def _rail(self, query: RecommendQuery, ids: list[str]) -> Recommendation:
+        """What one channel names: the same for all, each channel beginning elsewhere in the catalogue."""
+        channel = query.channels[0]
+        start = 9 * CHANNELS.index(channel)
+        ids = sorted(ids)[start:] + sorted(ids)[:start]
+        reason = Reason(REASON_OF_CHANNEL.get(channel, "popular"))
+        found = (
+            RecommendedItem(one, 0.5, (channel,), reason, self.items.items[one])
+            for one in ids[: query.page_size]
+        )
+        return self._answer(tuple(found), f"token-{query.placement}-{query.user_id}")
 
     def _answer(self, found: tuple[RecommendedItem, ...], token: str) -> Recommendation:
         return Recommendation(
