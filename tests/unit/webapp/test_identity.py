@@ -216,7 +216,7 @@ def test_without_demo_shoppers_nobody_signs_in_without_a_password(
     ],
 )
 def test_demo_shoppers_are_for_loopback_unless_told_otherwise(bind: str, asked: str, allowed: bool) -> None:
-    assert Settings(bind=bind, demo_personas=asked).allow_demo_personas() is allowed  # type: ignore[arg-type]
+    assert Settings(bind=bind, demo_personas=asked).allow_demo_personas() is allowed
 
 
 def test_personas_say_what_they_mostly_buy(browser: Browser, services: FakeServices) -> None:
