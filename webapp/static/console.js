@@ -7,20 +7,19 @@
   /** A button that copies a block's text, where the browser allows copying. */
   function addCopyButtons() {
     if (!navigator.clipboard) return;
-    const words = document.documentElement.lang.startsWith("zh") ? ["复制", "已复制"] : ["Copy", "Copied"];
     for (const block of document.querySelectorAll("pre[data-copy]")) {
       const button = document.createElement("button");
       button.type = "button";
       button.className = "copy";
-      button.textContent = words[0];
+      button.textContent = block.dataset.copy;
       button.addEventListener("click", async () => {
         try {
           await navigator.clipboard.writeText(block.textContent);
         } catch {
           return; // not allowed here: the text can still be marked by hand
         }
-        button.textContent = words[1];
-        setTimeout(() => { button.textContent = words[0]; }, 1500);
+        button.textContent = block.dataset.copied;
+        setTimeout(() => { button.textContent = block.dataset.copy; }, 1500);
       });
       block.before(button);
     }
