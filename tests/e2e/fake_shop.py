@@ -14,6 +14,7 @@ import gevent  # noqa: E402
 from gevent.fileobject import FileObject  # noqa: E402
 from gevent.pywsgi import WSGIServer  # noqa: E402
 
+from services.common import log as logs  # noqa: E402
 from services.settings import Settings  # noqa: E402
 from tests.unit.webapp.fakes import DATASET_TOML, make_services  # noqa: E402
 from tests.unit.webapp.stores import memory_stores  # noqa: E402
@@ -22,6 +23,8 @@ from webapp import create_app  # noqa: E402
 
 def main(state: Path) -> None:
     """Serve on a free port."""
+    # To standard error: nobody reads on from standard output, and a full pipe would stop the server.
+    logs.configure("error", "json", service="fake-shop")
     (state / "demo").mkdir(parents=True)
     (state / "demo" / "dataset.toml").write_text(DATASET_TOML, encoding="utf-8")
     settings = Settings(
