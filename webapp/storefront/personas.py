@@ -15,9 +15,9 @@ from webapp.shopper import is_registered_id
 from webapp.storefront.wording import profile_lines
 
 PER_PAGE = 24
-FRESH_S = 600.0
+FRESH_S = 3600.0  # histories of demo shoppers hardly change
 MAX_PAGE_TOKEN = 512
-EVENTS_READ = 100  # the newest, of each
+EVENTS_READ = 30  # the newest, of each: enough to tell, and one look-up of items for a page
 ITEMS_READ = 1000  # in one look-up
 MOSTLY_SHOWN = 3
 log = structlog.get_logger("webapp.personas")
@@ -72,15 +72,14 @@ def _bought(shop: Shop, user: UserProfile) -> list[UserEvent]:
 
 def _items(shop: Shop, bought: Mapping[str, list[UserEvent]]) -> dict[str, Item]:
     ids = list(dict.fromkeys(event.item_id for events in bought.values() for event in events))
-    found: dict[str, Item] = {}
-    for at in range(0, len(ids), ITEMS_READ):
-        try:
-            items, _ = shop.services.item.batch_get_items(ids[at : at + ITEMS_READ], shop.call_timeout_s)
-        except EcrsError as error:
-            log.warning("persona.items_not_read", error=type(error).__name__, message=str(error))
-            break
-        found.update((item.item_id, item) for item in items)
-    return found
+    if not ids:
+        return {}
+    try:
+        found, _ = shop.services.item.batch_get_items(ids[:ITEMS_READ], shop.call_timeout_s)
+    except EcrsError as error:
+        log.warning("persona.items_not_read", error=type(error).__name__, message=str(error))
+        return {}
+    return {item.item_id: item for item in found}
 
 
 def _mostly(events: list[UserEvent], items: Mapping[str, Item]) -> list[str]:
