@@ -24,7 +24,7 @@ from webapp import create_app  # noqa: E402
 def main(state: Path) -> None:
     """Serve on a free port."""
     # To standard error: nobody reads on from standard output, and a full pipe would stop the server.
-    logs.configure("error", "json", service="fake-shop")
+    logs.configure("ERROR", "json", service="fake-shop")
     (state / "demo").mkdir(parents=True)
     (state / "demo" / "dataset.toml").write_text(DATASET_TOML, encoding="utf-8")
     settings = Settings(
