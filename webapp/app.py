@@ -40,8 +40,8 @@ def build_app(settings: Settings, services: Services, cache_type: str, stores: S
         SEND_FILE_MAX_AGE_DEFAULT=timedelta(days=30),  # addresses of static files carry their content's hash
     )
     app.session_interface = SessionCookies()
-    # Nginx stands before us and names the shopper's address and scheme; without it the headers only concern
-    # whoever sends them.
+    # Nginx stands before us and names the shopper's address and scheme. Whoever reaches this port without it
+    # may claim any address, and so gets round the limits by address (docs/adr/0121).
     app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1)  # type: ignore[method-assign]
     hooks.install(app)  # first: what CSRF protection refuses has a request id too
     i18n.install(app)
