@@ -21,7 +21,7 @@ from webapp.shop import Shop, current_shop
 from webapp.shopper import Shopper, current_shopper
 from webapp.storefront.blueprint import blueprint
 from webapp.storefront.cards import Card, item_card, make_card
-from webapp.storefront.feeds import RAIL_SHOWN, popular
+from webapp.storefront.feeds import popular
 from webapp.storefront.listing import FOR_YOU, PAGE_SIZE, SORTS, Listing, number, parse, wrong_page
 from webapp.storefront.wording import reason_text
 
@@ -88,7 +88,7 @@ def _page(shop: Shop, listing: Listing, base: str, trail: Sequence[Place]) -> st
         below={child.name: child.url for child in (trail[-1] if trail else shop.categories.root()).children},
         sorts=[(name, SORTS[name][1]) for name in listing.sorts],
         number=number,
-        instead=popular(shop)[:RAIL_SHOWN] if not shown.cards else (),
+        instead=popular(shop) if not shown.cards else (),
         search_text=listing.text,
         back=request.full_path.rstrip("?"),
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from services.common.ports import Item, RecommendedItem
 from webapp.dataset import DatasetInfo
 from webapp.storefront.why import why_code
-from webapp.storefront.wording import category_text, channel_text, money, title_of
+from webapp.storefront.wording import category_text, money, title_of
 
 
 @dataclass(frozen=True)
@@ -22,9 +22,7 @@ class Card:
     drawing: str
     """What the picture is drawn from: the category path and the title."""
     price: str
-    score: str = ""
     reason: str = ""
-    channel: str = ""
     token: str = ""
     why: str = ""
     available: bool = True
@@ -49,9 +47,7 @@ def make_card(
         category=category_text(item) if item else "",
         drawing=drawing(item) if item else "",
         price=money(item.price, dataset.currency) if item else "",
-        score=f"{found.score:.3f}",
         reason=reason(found),
-        channel=channel_text(found.channels[0]) if found.channels else "",
         token=token,
         why=why_code(found.reason) if why is None else why,
         available=item.available if item else True,

@@ -45,12 +45,6 @@ class Feed:
     took_ms: float = 0.0
     timings_ms: Mapping[str, float] = field(default_factory=dict)
 
-    def without(self, shown: set[str], most: int) -> Feed:
-        """At most so many cards, none of what is shown already, which grows by them."""
-        cards = tuple(card for card in self.cards if card.item_id not in shown)[:most]
-        shown.update(card.item_id for card in cards)
-        return replace(self, cards=cards)
-
 
 @dataclass(frozen=True)
 class Timed:
@@ -120,19 +114,27 @@ def for_you(
     )
 
 
-def rail(shop: Shop, ask: Callable[[], Recommendation], done: Mapping[str, str] | None = None) -> Feed:
-    """A list beside the main one; empty and `failed` when it cannot be had. Never an EcrsError."""
+def rail(
+    shop: Shop, ask: Callable[[], Recommendation], shown: set[str] | None = None, most: int = RAIL_SIZE
+) -> Feed:
+    """A list beside the main one; empty and `failed` when it cannot be had. Never an EcrsError.
+
+    At most so many items, none of what is `shown` already, which grows by them.
+    """
     try:
         answer = ask()
     except EcrsError as error:
         log.warning("rail.failed", error=type(error).__name__, message=str(error))
         return Feed(failed=True)
-    return Feed(cards=_cards(shop, answer, done or {}))
+    taken = [found for found in answer.items if found.item_id not in (shown or ())][:most]
+    if shown is not None:
+        shown.update(found.item_id for found in taken)
+    return Feed(cards=_cards(shop, replace(answer, items=tuple(taken)), {}))
 
 
 def popular(shop: Shop) -> tuple[Card, ...]:
-    """What everybody likes; nothing when it cannot be had."""
-    return rail(shop, lambda: shared_rail(shop, "popular")).cards
+    """A row of what everybody likes; nothing when it cannot be had."""
+    return rail(shop, lambda: shared_rail(shop, "popular"), most=RAIL_SHOWN).cards
 
 
 def similar(shop: Shop, ask: Callable[[], Recommendation], item: Item, title: str, kind: str) -> Feed:

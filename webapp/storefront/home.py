@@ -42,8 +42,8 @@ def home() -> tuple[str, int]:
         feed=feed,
         # What one buys again is shown again: it is what this rail is for.
         buy_again=rail(shop, again.get) if again else Feed(),
-        trending=rail(shop, trending.get).without(shown, RAIL_SHOWN),
-        new=rail(shop, new.get).without(shown, RAIL_SHOWN),
+        trending=rail(shop, trending.get, shown, RAIL_SHOWN),
+        new=rail(shop, new.get, shown, RAIL_SHOWN),
         seen=known.cards(shop)[:SEEN_SHOWN],
         entries=shop.categories.root().children[:ENTRIES],
         profile=_profile(shop, stored),

@@ -136,4 +136,4 @@ def _unknown(shop: Shop) -> Response:
     """A friendly 404: no such product, but these."""
     if wants_json():
         abort(404)
-    return make_response(render_template("unknown.html", cards=popular(shop)[:RAIL_SHOWN]), 404)
+    return make_response(render_template("unknown.html", cards=popular(shop)), 404)

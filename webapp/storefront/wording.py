@@ -19,15 +19,6 @@ REASONS = {
     "trending": _l("Trending right now"),
     "new": _l("New in the shop"),
 }
-CHANNELS = {
-    "two_tower": _l("taste model"),
-    "item_to_item": _l("goes with"),
-    "bought_again": _l("bought again"),
-    "popular": _l("popular"),
-    "segment": _l("like you"),
-    "trending": _l("trending"),
-    "new": _l("new"),
-}
 BECAUSE = {
     "view": _l("Because you looked at %(title)s"),
     "click": _l("Because you looked at %(title)s"),
@@ -93,11 +84,6 @@ def newest_types(events: Iterable[UserEvent]) -> dict[str, str]:
     for event in events:
         newest.setdefault(event.item_id, event.type)
     return newest
-
-
-def channel_text(channel: str) -> str:
-    """A recall channel's name for shoppers."""
-    return str(CHANNELS.get(channel) or channel.replace("_", " "))
 
 
 def notices(degraded: Iterable[Degradation]) -> list[str]:
