@@ -40,3 +40,26 @@ def test_the_licence_is_the_one_that_the_project_names() -> None:
     assert project["license"] == "Apache-2.0"
     assert "Apache License" in (ROOT / "LICENSE").read_text("utf-8")
     assert Path(ROOT / "CHANGELOG.md").read_text("utf-8").count("## [Unreleased]") == 1
+
+
+def test_every_line_of_the_troubleshooting_page_is_in_the_code() -> None:
+    page = (ROOT / "docs" / "troubleshooting.md").read_text("utf-8")
+    files = [ROOT / "Makefile", ROOT / "docker-compose.yml"]
+    for folder in ("scripts", "services", "models", "data", "webapp"):
+        files += (ROOT / folder).rglob("*.py")
+    code = "\n".join(file.read_text("utf-8") for file in files)
+    lines = re.findall(r"^\| (?:\d+ )?`(.+?)` \|", page, re.MULTILINE)
+
+    assert len(lines) > 20
+    for line in lines:
+        for part in line.split("…"):
+            assert part.strip() in code, f"{part!r} of {line!r} is said nowhere"
+
+
+def test_links_and_pictures_of_the_documents_exist_and_are_small() -> None:
+    pages = [ROOT / "README.md", ROOT / "data" / "README.md", *(ROOT / "docs").glob("*.md")]
+    for page in pages:
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text("utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+    for picture in (ROOT / "docs" / "img").iterdir():
+        assert picture.stat().st_size <= 200_000, picture.name
