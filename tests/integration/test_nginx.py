@@ -159,6 +159,7 @@ def test_every_answer_has_each_security_header_and_the_request_id_once(
     assert answer.headers.get_all("X-Request-ID") == ["from-the-test"]
     assert "unsafe-inline" not in answer.headers["Content-Security-Policy"]
     assert not re.search(r"\d", answer.headers["Server"])
+    assert "GET" in front_ends.ask(path, "TRACE").headers["Allow"]
 
 
 def test_with_no_front_end_people_get_a_page_and_programs_a_problem_document(mortal: FrontEnds) -> None:

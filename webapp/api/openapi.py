@@ -151,6 +151,9 @@ def _responses(one: Operation, token_needed: bool) -> dict[str, Any]:
     else:
         content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{one.answer.__name__}"}}}
         made["200"] = {"description": (one.answer.__doc__ or "").splitlines()[0], "content": content}
+    if one.query.model_fields:
+        # Whoever reads the request line says so, before any of our code: without a document.
+        made["414"] = {"description": "The address is longer than 8,000 bytes."}
     if one.keep == "revalidate":
         header = {"ETag": {"description": "Of this answer.", "schema": {"type": "string"}}}
         made["200"]["headers"] = header

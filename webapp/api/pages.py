@@ -13,11 +13,11 @@ from webapp.api.operations import Operation
 EXAMPLES: dict[str, Any] = {
     "make_recommendations": {
         "profile": {"age": "25-34"},
-        "session_item_ids": ["819312"],
+        "session_item_ids": ["1104475"],
         "page_size": 5,
         "filter": {"price_max": 10, "exclude_purchased": True},
     },
-    "record_events": {"events": [{"user_id": "1001", "item_id": "819312", "type": "click"}]},
+    "record_events": {"events": [{"user_id": "1001", "item_id": "1104475", "type": "click"}]},
     "put_user": {"attributes": {"age": "25-34"}},
 }
 QUERIES = {
@@ -27,7 +27,7 @@ QUERIES = {
     "search_items": "?query=milk&page_size=5",
     "list_user_events": "?page_size=5",
 }
-IDS = {"{user_id}": "1001", "{item_id}": "819312"}
+IDS = {"{user_id}": "1001", "{item_id}": "1104475"}
 NUMBERS = (
     ("minimum", "at least {}"),
     ("maximum", "at most {}"),
