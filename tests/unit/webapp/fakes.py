@@ -18,7 +18,9 @@ from services.common.ports import (
     Item,
     ItemFilter,
     KnownContext,
+    RankPort,
     Reason,
+    RecallPort,
     Recommendation,
     RecommendedItem,
     RecommendQuery,
@@ -336,11 +338,19 @@ def _leaf(item: Item) -> str:
 
 @dataclass(frozen=True)
 class FakeServices:
-    """All three ports over one world."""
+    """The shop's three ports over one world; those of the console are for its own tests."""
 
     user: FakeUsers
     item: FakeItems
     recommend: FakeRecommend
+
+    @property
+    def recall(self) -> RecallPort:
+        raise NotImplementedError("only the console asks recall")
+
+    @property
+    def rank(self) -> RankPort:
+        raise NotImplementedError("only the console asks rank")
 
 
 def make_services() -> FakeServices:
