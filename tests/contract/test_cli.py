@@ -72,6 +72,18 @@ def test_our_commands_show_titles_reasons_and_release(run: Run) -> None:
     assert "because_of_item: Item 3" in lines[1]
 
 
+def test_lists_of_a_channel_and_a_search(run: Run) -> None:
+    status, lines, _ = run("recommend", "5", "--channel", "trending", "--page-size", "2")
+    assert status == 0
+    assert all("trending" in line for line in lines[1:3])
+    status, lines, _ = run("similar", "i3", "--channel", "two_tower", "--page-size", "2")
+    assert status == 0
+    assert all("two_tower" in line for line in lines[1:3])
+    status, lines, _ = run("search", "nothing", "of", "the", "kind")
+    assert status == 0
+    assert lines[-1] == "0 in all"
+
+
 def test_a_profile_or_a_session_is_enough(run: Run) -> None:
     assert run("recommend", "--profile", "age=2", "--profile", "sex=1")[0] == 0
     assert run("recommend", "--session", "i3,i4")[0] == 0

@@ -122,4 +122,5 @@ def test_static_files_may_be_kept_and_change_address_with_their_content(browser:
     assert "?v=" in address
     assert response.status_code == 200
     assert "max-age=2592000" in response.headers["Cache-Control"]
-    assert "http" not in response.get_data(as_text=True)
+    assert "url(" not in response.get_data(as_text=True)
+    assert "@import" not in response.get_data(as_text=True)
