@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -12,6 +13,8 @@ from tests.support.redis_server import free_port
 from tests.support.served import served
 
 pytestmark = pytest.mark.contract
+
+LOGGED = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \[")  # what this process's servers log, of any level
 
 Run = Callable[..., tuple[int, list[str], str]]
 
@@ -34,7 +37,7 @@ def run(
         capsys.readouterr()  # what the servers of this process have logged so far
         status = cli.main(words)
         out, err = capsys.readouterr()
-        return status, [line for line in out.splitlines() if "[info" not in line], err
+        return status, [line for line in out.splitlines() if not LOGGED.match(line)], err
 
     return call
 
