@@ -72,7 +72,7 @@ lint: env-dev ## style, types, layers, the contract
 test: lint ## lint and every test
 	@$(PY) -m pytest
 
-bench: env-dev ## measure latency and loading on this machine
+bench: env-dev ## measure lists, loading and pages on this machine
 	@$(PY) -m bench
 
 # ---- texts ------------------------------------------------------------------------------------
