@@ -1,4 +1,4 @@
-"""`make bench`: measures the running system, one figure after the other; each is also a command of its own."""
+"""`make bench`: measures the running system, one figure after the other; each is a command of its own too."""
 
 from __future__ import annotations
 
