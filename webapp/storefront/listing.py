@@ -106,9 +106,7 @@ def parse(args: MultiDict[str, str], category: Sequence[str] = ()) -> Listing:
     """What the address asks for. Raises BadPage, which says what to change."""
     text = " ".join(args.get("q", "").split())
     if len(text) > MAX_TEXT or not text.isprintable():
-        raise BadPage(
-            _("Search for at most %(most)s letters: a few words are enough.", most=MAX_TEXT)
-        )
+        raise BadPage(_("Search for at most %(most)s letters: a few words are enough.", most=MAX_TEXT))
     brands = tuple(dict.fromkeys(brand for brand in args.getlist("brand") if brand))
     if len(brands) > MAX_BRANDS or any(len(brand) > MAX_TEXT for brand in brands):
         raise BadPage(_("Choose at most %(most)s brands.", most=MAX_BRANDS))
