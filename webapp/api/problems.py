@@ -33,7 +33,8 @@ STATUS: dict[type[EcrsError], HTTPStatus] = {
 }
 """Every class of `services.common.errors`; a test asserts that none is missing."""
 
-_FIRST_OF_ONE = re.compile(r"^users\[0\]\.")  # one user is written as a list of one
+# The services' names of fields that have another place here: one user is written as a list of one.
+_RENAMED = ((re.compile(r"^users\[0\]\."), ""), (re.compile(r"^profile\.attributes\."), "profile."))
 _KEPT_HEADERS = ("Allow", "Retry-After", "WWW-Authenticate")
 log = structlog.get_logger("webapp.api")
 
@@ -78,7 +79,9 @@ def _bad_input(error: BadInput) -> Response:
 def _domain(error: EcrsError) -> Response:
     status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
     log.warning("api.service_error", error=type(error).__name__, message=str(error))
-    text = _FIRST_OF_ONE.sub("", str(error))
+    text = str(error)
+    for theirs, ours in _RENAMED:
+        text = theirs.sub(ours, text)
     if isinstance(error, InvalidArgument):
         field, _, what = text.partition(": ")
         return problem(status, text, [(field, what)])

@@ -26,7 +26,7 @@ from webapp.together import Pending
 
 FOR_YOU_SIZE = 24
 RAIL_SIZE = 24  # enough to stand in for the whole list
-RAIL_SHOWN = 12
+RAIL_SHOWN = 10
 SHARED_FRESH_S = 60.0
 SIMILAR_KEPT_S = 3600  # there are as many as products
 WINDOW_SHOPPER = "anon-shop-window"

@@ -15,7 +15,7 @@ from webapp.storefront.cards import Card, item_card
 from webapp.storefront.wording import newest_types
 
 EVENTS_READ = 100
-SEEN_SHOWN = 12
+SEEN_SHOWN = 10
 LOOKED = frozenset({"view", "click"})
 log = structlog.get_logger("webapp.seen")
 

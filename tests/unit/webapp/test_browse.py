@@ -106,7 +106,7 @@ def test_a_search_without_results_offers_what_is_popular(browser: Browser) -> No
     page = browser.text("/search?q=zzz")
     assert "Nothing was found." in page
     assert "Popular in the shop" in page
-    assert len(titles(page)) == 12
+    assert len(titles(page)) == 10
 
 
 def test_an_empty_search_leads_to_the_categories(browser: Browser) -> None:

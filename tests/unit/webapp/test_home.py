@@ -144,3 +144,42 @@ def test_an_item_without_price_and_brand_is_shown(browser: Browser, services: Fa
     page = browser.text("/")
     assert "price unknown" in page
     assert "None" not in page
+
+
+def test_each_part_of_the_page_may_be_missing_on_its_own(browser: Browser, services: FakeServices) -> None:
+    browser.sign_in("1")
+    browser.get("/items/111")
+    services.user.fail = services.item.fail = Unavailable("away")
+    response = browser.get("/")
+    page = response.get_data(as_text=True)
+    assert response.status_code == 200
+    assert len(browser.cards()) == 24
+    assert "Trending" in page
+    assert "Looked at lately" not in page
+
+
+def test_rails_show_nothing_twice(browser: Browser) -> None:
+    page = browser.text("/")
+    ids = re.findall(r'name="item_id" value="([^"]+)"', page)
+    assert len(ids) == len(set(ids)) >= 24
+    assert [f'id="{name}"' in page for name in ("for-you", "trending", "new")] == [True] * 3
+
+
+def test_a_household_gets_its_own_rail_to_buy_again(browser: Browser, services: FakeServices) -> None:
+    assert "Buy again" not in browser.text("/")
+    browser.sign_in("1")
+    assert "Buy again" in browser.text("/")
+    asked = [query for query in services.recommend.asked if query.placement == "buy-again"]
+    assert [(query.user_id, query.channels) for query in asked] == [("1", ("bought_again",))]
+
+
+def test_the_page_keeps_its_budget(browser: Browser) -> None:
+    browser.sign_in("1")
+    for item_id in range(111, 125):
+        browser.get(f"/items/{item_id}")
+    page = browser.get("/").get_data()
+    found = re.findall(rb'(?:href|src)="(/static/[^"#]+)', page)
+    addresses = {address.decode().replace("&amp;", "&") for address in found}
+    parts = [browser.get(address).get_data() for address in addresses]
+    assert len(parts) + 1 <= 15
+    assert len(page) + sum(map(len, parts)) <= 150_000  # before compression
