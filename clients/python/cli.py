@@ -18,7 +18,7 @@ from clients.python import modern, original
 from clients.python.output import Failure, Table
 
 PORTS = {"user": 8910, "item": 8920, "recommend": 8930, "recall": 8950, "rank": 8960}
-EVENT_TYPES = ("view", "click", "cart", "purchase", "favorite", "comment", "rate", "dislike")
+EVENT_TYPES = ("view", "click", "cart", "purchase", "favorite", "comment", "rate", "dislike", "impression")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

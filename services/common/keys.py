@@ -11,6 +11,9 @@ RELEASE = "ecrs:release"
 CHANGED_ITEMS = "ecrs:changed:i"
 """Stream of writes through the item service, which the search follows: `ids`, a JSON list, in each entry."""
 
+IMPRESSIONS = "ecrs:impressions"
+"""Stream of items shown in lists: `user`, `item`, `token` and `at` (ms) in each entry."""
+
 DATASET = "ecrs:dataset"
 """dataset.toml as JSON, of the users and items that are loaded."""
 

@@ -18,8 +18,11 @@ from models.features import UserContext
 AttributeValue = str | float | tuple[str, ...]
 """A category, a number, or several categories."""
 
-EVENT_TYPES = ("view", "click", "cart", "purchase", "favorite", "comment", "rate", "dislike")
+EVENT_TYPES = ("view", "click", "cart", "purchase", "favorite", "comment", "rate", "dislike", "impression")
 """Live event types; index + 1 is the number of the proto enum."""
+
+IMPRESSION = "impression"
+"""The one type that is no part of a shopper's history: an item was shown, whatever the shopper did."""
 
 CHANNELS = ("two_tower", "item_to_item", "bought_again", "popular", "segment", "trending", "new")
 """Recall channels in the order of preference when two give an item the same place."""

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from models.features import Event, UserContext, canonical
 from services.common.errors import InvalidArgument, NotFound
-from services.common.ports import EVENT_TYPES, AttributeValue, KnownContext, UserEvent, UserProfile
+from services.common.ports import (
+    EVENT_TYPES,
+    IMPRESSION,
+    AttributeValue,
+    KnownContext,
+    UserEvent,
+    UserProfile,
+)
 from services.common.validate import (
     check_attributes,
     check_count,
@@ -50,6 +57,15 @@ class Activity:
     live: list[StoredEvent] = field(default_factory=list)
 
 
+class Impression(NamedTuple):
+    """That an item was shown to a user, at `at_ms`, in the list of the token."""
+
+    user_id: str
+    item_id: str
+    attribution_token: str
+    at_ms: int
+
+
 class UserStore(Protocol):
     """Where users are kept. All raise Unavailable when the store does not answer."""
 
@@ -63,7 +79,9 @@ class UserStore(Protocol):
 
     def ids_after(self, user_id: str, count: int) -> list[str]: ...
 
-    def append(self, events: Mapping[str, Sequence[StoredEvent]]) -> int: ...
+    def append(
+        self, events: Mapping[str, Sequence[StoredEvent]], impressions: Sequence[Impression] = ()
+    ) -> int: ...
 
     def delete(self, user_id: str) -> bool: ...
 
@@ -129,13 +147,23 @@ class UserService:
         return KnownContext(context, known=activity.row is not None or bool(events))
 
     def record_user_events(self, events: Sequence[UserEvent], timeout_s: float) -> int:
-        """Store events; all are checked before the first is stored. How many were new."""
+        """Store events; all are checked before the first is stored. How many were new.
+
+        Impressions go to a place of their own: whoever is shown a thousand items has done nothing yet.
+        """
         check_count("events", events)
         now = now_ms()
         by_user: dict[str, list[StoredEvent]] = {}
+        impressions: list[Impression] = []
         for at, event in enumerate(events):
-            by_user.setdefault(event.user_id, []).append(_checked(f"events[{at}]", event, now))
-        return self._store.append(by_user)
+            checked = _checked(f"events[{at}]", event, now)
+            if event.type == IMPRESSION:
+                impressions.append(
+                    Impression(event.user_id, event.item_id, event.attribution_token, checked.at_ms)
+                )
+            else:
+                by_user.setdefault(event.user_id, []).append(checked)
+        return self._store.append(by_user, impressions)
 
     def list_user_events(
         self, user_id: str, page_size: int, page_token: str, timeout_s: float
@@ -161,7 +189,10 @@ class UserService:
         return [_user_event(user_id, event) for event in page], token
 
     def delete_user(self, user_id: str, timeout_s: float) -> bool:
-        """Forget a user: profile, history and events. Whether anything was stored."""
+        """Forget a user: profile, history and events. Whether anything was stored.
+
+        Impressions are not looked for: they go as newer ones come.
+        """
         check_id("user_id", user_id)
         return self._store.delete(user_id)
 

@@ -13,11 +13,12 @@ from services.common import keys
 from services.common.generations import GenerationReader, Pipeline
 from services.common.redis import Redis, ping, redis_errors
 from services.user.codec import StoredEvent, pack, unpack
-from services.user.service import Activity, Row, UserSchema
+from services.user.service import Activity, Impression, Row, UserSchema
 
 log = structlog.get_logger()
 
 LIVE_LIMIT = 1000
+IMPRESSIONS_LIMIT = 1_000_000
 _SCHEMA_TTL_S = 5.0
 
 # KEYS: live events, their ids. ARGV: the limit, then (event id, packed event) pairs, oldest first.
@@ -128,15 +129,30 @@ class RedisUserStore:
         loaded, live = self._reader.read(ask)
         return [raw.decode() for raw in sorted({*loaded, *live})[:count]]
 
-    def append(self, events: Mapping[str, Sequence[StoredEvent]]) -> int:
-        """Add live events by user, oldest first, all or none; how many were new."""
+    def append(
+        self, events: Mapping[str, Sequence[StoredEvent]], impressions: Sequence[Impression] = ()
+    ) -> int:
+        """Add live events by user, oldest first, and impressions, all or none; how many were new."""
         with redis_errors(), self._redis.pipeline(transaction=True) as pipeline:
             for user_id, of_user in events.items():
                 arguments: list[str | bytes | int] = [LIVE_LIMIT]
                 for event in of_user:
                     arguments += [event.event_id, pack([event])]
                 pipeline.eval(_APPEND, 2, keys.live_events(user_id), keys.live_event_ids(user_id), *arguments)
-            return sum(pipeline.execute())
+            for shown in impressions:
+                pipeline.xadd(
+                    keys.IMPRESSIONS,
+                    {
+                        "user": shown.user_id,
+                        "item": shown.item_id,
+                        "token": shown.attribution_token,
+                        "at": shown.at_ms,
+                    },
+                    maxlen=IMPRESSIONS_LIMIT,
+                    approximate=True,
+                )
+            # A script answers with how many it stored, XADD with the name of the one entry.
+            return sum(done if isinstance(done, int) else 1 for done in pipeline.execute())
 
     def delete(self, user_id: str) -> bool:
         """Forget a user; whether anything was stored."""

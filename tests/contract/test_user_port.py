@@ -103,6 +103,36 @@ def test_the_same_event_id_is_stored_once(users: UserPort) -> None:
     assert page == [UserEvent("ann", "tea", "view", 6000), event]
 
 
+def test_impressions_are_stored_with_their_token_and_are_no_part_of_the_history(
+    users: UserPort, redis_url: str
+) -> None:
+    before = int(time.time() * 1000)
+    shown = [
+        UserEvent("ann", "tea", "impression", attribution_token="list-1"),
+        UserEvent("ann", "rice", "impression", 5000, attribution_token="list-1"),
+    ]
+    assert users.record_user_events(shown, T) == 2
+    assert not users.get_user_context("ann", 1000, T).known
+    assert users.record_user_events([UserEvent("ann", "tea", "click", 6000), shown[1]], T) == 2
+    page, _ = users.list_user_events("ann", 10, "", T)
+    assert page == [UserEvent("ann", "tea", "click", 6000)]
+    assert list(users.get_user_context("ann", 1000, T).context.events) == [Event("tea", "click", 6000)]
+
+    client = redis.Redis.from_url(redis_url)
+    stored = [fields for _, fields in client.xrange(keys.IMPRESSIONS)]
+    assert stored[1] == stored[2] == {b"user": b"ann", b"item": b"rice", b"token": b"list-1", b"at": b"5000"}
+    assert before <= int(stored[0][b"at"]) <= int(time.time() * 1000)
+
+
+def test_an_impression_is_stored_again_and_takes_no_event_id(users: UserPort, redis_url: str) -> None:
+    shown = UserEvent("ann", "tea", "impression", attribution_token="list-1", event_id="e1")
+    assert [users.record_user_events([shown], T) for _ in range(2)] == [1, 1]
+    assert users.record_user_events([UserEvent("ann", "tea", "view", 6000, event_id="e1")], T) == 1
+    client = redis.Redis.from_url(redis_url)
+    assert client.xlen(keys.IMPRESSIONS) == 2
+    assert client.zrange(keys.live_event_ids("ann"), 0, -1) == [b"e1"]
+
+
 def test_only_the_newest_thousand_events_are_kept(users: UserPort) -> None:
     for start in (0, 600):
         batch = [
@@ -200,12 +230,21 @@ def test_max_events_out_of_range_is_refused(users: UserPort, most: int) -> None:
         (UserEvent("ann", "tea", "view", attribution_token="t" * 257), "attribution_token"),
         (UserEvent("ann", "tea", "view", event_id="e" * 129), "event_id"),
         (UserEvent("ann", "tea", "view", event_id="a\nb"), "event_id"),
+        (UserEvent("ann", "", "impression"), "item_id"),
+        (UserEvent("ann", "tea", "impression", at_ms=-1), "at_ms"),
+        (UserEvent("ann", "tea", "impression", attribution_token="t" * 257), "attribution_token"),
     ],
 )
 def test_of_a_batch_with_one_bad_event_none_is_stored(users: UserPort, event: UserEvent, field: str) -> None:
     with pytest.raises(InvalidArgument, match=rf"events\[1\]\.{field}"):
         users.record_user_events([UserEvent("ann", "tea", "view"), event], T)
     assert not users.get_user_context("ann", 1000, T).known
+
+
+def test_of_a_batch_with_one_bad_event_no_impression_is_stored(users: UserPort, redis_url: str) -> None:
+    with pytest.raises(InvalidArgument, match=r"events\[1\]\.item_id"):
+        users.record_user_events([UserEvent("ann", "tea", "impression"), UserEvent("ann", "", "view")], T)
+    assert redis.Redis.from_url(redis_url).xlen(keys.IMPRESSIONS) == 0
 
 
 def test_batches_that_are_empty_or_too_long_are_refused(users: UserPort) -> None:

@@ -13,6 +13,7 @@ from models.features import Event, UserContext
 from models.release import Release
 from services.common.errors import NotFound, ReleaseNotLoaded, Unavailable
 from services.common.ports import (
+    IMPRESSION,
     NO_FILTER,
     Candidate,
     Category,
@@ -112,6 +113,8 @@ class FakeUsers(Failing):
     def record_user_events(self, events: Sequence[UserEvent], timeout_s: float) -> int:
         self._called(events)
         for event in events:
+            if event.type == IMPRESSION:
+                continue
             stored = Event(event.item_id, event.type, event.at_ms or self.now)
             self.events.setdefault(event.user_id, []).insert(0, stored)
         return len(events)

@@ -58,7 +58,9 @@ _WHOLE = BeforeValidator(_whole)
 # Type checkers need the words of the contract spelled out; a test compares them with it.
 Channel = Literal["two_tower", "item_to_item", "bought_again", "popular", "segment", "trending", "new"]
 SimilarChannel = Literal["item_to_item", "two_tower"]
-EventType = Literal["view", "click", "cart", "purchase", "favorite", "comment", "rate", "dislike"]
+EventType = Literal[
+    "view", "click", "cart", "purchase", "favorite", "comment", "rate", "dislike", "impression"
+]
 Order = Literal["relevance", "popularity", "newest", "price_ascending", "price_descending"]
 
 PageSize = Annotated[int, Field(ge=1, le=100, description="How many at most."), _WHOLE]

@@ -72,7 +72,8 @@ def record_events(body: EventsBody) -> Recorded:
     """Record what shoppers did.
 
     Acknowledged events are stored, and count in the very next list. An event with an `event_id` can be sent
-    again safely.
+    again safely. An `impression`, an item shown in a list, is stored apart: it changes no list, and sent
+    twice it is stored twice.
     """
     events = [
         UserEvent(

@@ -11,6 +11,7 @@ from zlib import crc32
 from services.common.errors import EcrsError, InvalidArgument, NotFound
 from services.common.ports import (
     CHANNELS,
+    IMPRESSION,
     NO_FILTER,
     AttributeValue,
     Category,
@@ -88,6 +89,7 @@ class FakeUsers:
 
     profiles: dict[str, UserProfile] = field(default_factory=households)
     events: list[UserEvent] = field(default_factory=list)
+    impressions: list[UserEvent] = field(default_factory=list)
     fail: EcrsError | None = None
     listed: int = 0
 
@@ -122,10 +124,12 @@ class FakeUsers:
 
     def record_user_events(self, events: Sequence[UserEvent], timeout_s: float) -> int:
         self._check()
+        self.impressions += [event for event in events if event.type == IMPRESSION]
+        done = [event for event in events if event.type != IMPRESSION]
         stored = {(event.user_id, event.event_id) for event in self.events if event.event_id}
-        new = [event for event in events if (event.user_id, event.event_id) not in stored]
+        new = [event for event in done if (event.user_id, event.event_id) not in stored]
         self.events.extend(replace(event, at_ms=event.at_ms or int(time.time() * 1000)) for event in new)
-        return len(new)
+        return len(new) + len(events) - len(done)
 
     def list_user_events(
         self, user_id: str, page_size: int, page_token: str, timeout_s: float

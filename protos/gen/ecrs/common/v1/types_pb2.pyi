@@ -43,6 +43,8 @@ class _EventTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventType.V
     """The item was rated."""
     EVENT_TYPE_DISLIKE: _EventType.ValueType  # 8
     """"Not interested": the item is not recommended again."""
+    EVENT_TYPE_IMPRESSION: _EventType.ValueType  # 9
+    """The item was shown in a list. Kept apart from what shoppers do: never in a history or a context."""
 
 class EventType(_EventType, metaclass=_EventTypeEnumTypeWrapper):
     """What a shopper did."""
@@ -65,6 +67,8 @@ EVENT_TYPE_RATE: EventType.ValueType  # 7
 """The item was rated."""
 EVENT_TYPE_DISLIKE: EventType.ValueType  # 8
 """"Not interested": the item is not recommended again."""
+EVENT_TYPE_IMPRESSION: EventType.ValueType  # 9
+"""The item was shown in a list. Kept apart from what shoppers do: never in a history or a context."""
 Global___EventType: _TypeAlias = EventType  # noqa: Y015
 
 class _Degradation:

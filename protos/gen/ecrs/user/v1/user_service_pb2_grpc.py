@@ -121,7 +121,7 @@ class UserServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RecordUserEvents(self, request, context):
-        """Records events. Acknowledged events are stored, and visible to the very next call.
+        """Records events. Acknowledged events are stored, and visible to the very next call; impressions are stored apart, and no call reads them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -135,7 +135,7 @@ class UserServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteUser(self, request, context):
-        """Deletes profile, history and events of a user. Deleting an unknown user is not an error.
+        """Deletes profile, history and events of a user. Deleting an unknown user is not an error. Impressions stay until newer ones push them out.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

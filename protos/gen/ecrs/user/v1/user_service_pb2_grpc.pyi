@@ -47,11 +47,11 @@ class UserServiceStub:
     GetUserContext: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.GetUserContextRequest, _user_service_pb2.GetUserContextResponse]
     """Reads profile and events in one call: what recommend passes to recall and rank."""
     RecordUserEvents: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.RecordUserEventsRequest, _user_service_pb2.RecordUserEventsResponse]
-    """Records events. Acknowledged events are stored, and visible to the very next call."""
+    """Records events. Acknowledged events are stored, and visible to the very next call; impressions are stored apart, and no call reads them."""
     ListUserEvents: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.ListUserEventsRequest, _user_service_pb2.ListUserEventsResponse]
     """Lists a user's events, newest first, in pages."""
     DeleteUser: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.DeleteUserRequest, _user_service_pb2.DeleteUserResponse]
-    """Deletes profile, history and events of a user. Deleting an unknown user is not an error."""
+    """Deletes profile, history and events of a user. Deleting an unknown user is not an error. Impressions stay until newer ones push them out."""
 
 @_typing.type_check_only
 class UserServiceAsyncStub(UserServiceStub):
@@ -72,11 +72,11 @@ class UserServiceAsyncStub(UserServiceStub):
     GetUserContext: _aio.UnaryUnaryMultiCallable[_user_service_pb2.GetUserContextRequest, _user_service_pb2.GetUserContextResponse]  # type: ignore[assignment]
     """Reads profile and events in one call: what recommend passes to recall and rank."""
     RecordUserEvents: _aio.UnaryUnaryMultiCallable[_user_service_pb2.RecordUserEventsRequest, _user_service_pb2.RecordUserEventsResponse]  # type: ignore[assignment]
-    """Records events. Acknowledged events are stored, and visible to the very next call."""
+    """Records events. Acknowledged events are stored, and visible to the very next call; impressions are stored apart, and no call reads them."""
     ListUserEvents: _aio.UnaryUnaryMultiCallable[_user_service_pb2.ListUserEventsRequest, _user_service_pb2.ListUserEventsResponse]  # type: ignore[assignment]
     """Lists a user's events, newest first, in pages."""
     DeleteUser: _aio.UnaryUnaryMultiCallable[_user_service_pb2.DeleteUserRequest, _user_service_pb2.DeleteUserResponse]  # type: ignore[assignment]
-    """Deletes profile, history and events of a user. Deleting an unknown user is not an error."""
+    """Deletes profile, history and events of a user. Deleting an unknown user is not an error. Impressions stay until newer ones push them out."""
 
 class UserServiceServicer(metaclass=_abc_1.ABCMeta):
     """Profiles and events of shoppers, kept in Redis. Port 8910.
@@ -130,7 +130,7 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _user_service_pb2.RecordUserEventsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_user_service_pb2.RecordUserEventsResponse, _abc.Awaitable[_user_service_pb2.RecordUserEventsResponse]]:
-        """Records events. Acknowledged events are stored, and visible to the very next call."""
+        """Records events. Acknowledged events are stored, and visible to the very next call; impressions are stored apart, and no call reads them."""
 
     @_abc_1.abstractmethod
     def ListUserEvents(
@@ -146,6 +146,6 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _user_service_pb2.DeleteUserRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_user_service_pb2.DeleteUserResponse, _abc.Awaitable[_user_service_pb2.DeleteUserResponse]]:
-        """Deletes profile, history and events of a user. Deleting an unknown user is not an error."""
+        """Deletes profile, history and events of a user. Deleting an unknown user is not an error. Impressions stay until newer ones push them out."""
 
 def add_UserServiceServicer_to_server(servicer: UserServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
