@@ -41,30 +41,27 @@ def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
 
 @pytest.fixture(scope="session")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    """The sample's shop, started by `make up` from nothing (prepared, trained, loaded), once for all tests.
-
-    `tests/integration/test_up.py` kills its parts and stops it at last; the browser's tests come before.
-    """
-    shop = Shop(tmp_path_factory.mktemp("up"))
-    done = shop.command("up")
-    try:
-        assert done.returncode == 0, done.stdout + done.stderr
-        assert "curl " in done.stdout
-        assert "grpcurl " in done.stdout
+    """The sample's shop. `tests/integration/test_up.py` kills its parts and stops it at last."""
+    with Shop(tmp_path_factory.mktemp("up")).running() as shop:
         yield shop
-    finally:
-        shop.command("down")
+
+
+@pytest.fixture(scope="session")
+def demo_shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """The demo shop as a newcomer gets it: The Complete Journey, prepared and trained by `make up`."""
+    with Shop(tmp_path_factory.mktemp("demo"), "completejourney").running() as shop:
+        yield shop
 
 
 @pytest.fixture
-def shop_url(request: pytest.FixtureRequest, shop: Shop) -> str:
-    """The running shop's address for browsers.
+def shop_url(request: pytest.FixtureRequest, demo_shop: Shop) -> str:
+    """The running demo shop's address for browsers.
 
     Desktops come through Nginx, phones to a front end itself: half of the tests to each.
     """
     if "phone" in request.node.name:
-        return shop.front_ends[crc32(request.node.name.encode()) % 2]
-    return shop.url
+        return demo_shop.front_ends[crc32(request.node.name.encode()) % 2]
+    return demo_shop.url
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -7,6 +7,8 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,11 +33,24 @@ class Shop:
     """A running copy of the system, with folders and ports of its own."""
 
     folder: Path
+    dataset: str = "sample"
     offset: int = field(default_factory=free_offset)
 
     @property
     def state_dir(self) -> Path:
         return self.folder / "s"
+
+    @contextmanager
+    def running(self) -> Iterator[Shop]:
+        """Started by `make up` from nothing (prepared, trained, loaded), stopped at the end."""
+        done = self.command("up")
+        try:
+            assert done.returncode == 0, done.stdout + done.stderr
+            assert "curl " in done.stdout
+            assert "grpcurl " in done.stdout
+            yield self
+        finally:
+            self.command("down")
 
     def command(self, name: str, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
         """Run `python -m scripts.<name>` with this copy's settings."""
@@ -44,13 +59,13 @@ class Shop:
             "ECRS_STATE_DIR": str(self.state_dir),
             "ECRS_PREPARED_DIR": str(self.folder / "prepared"),
             "ECRS_ARTIFACTS_DIR": str(self.folder / "releases"),
-            "ECRS_DATASET": "sample",
+            "ECRS_DATASET": self.dataset,
             "ECRS_PORT_OFFSET": str(self.offset),
             **settings,
         }
         return subprocess.run(
             [sys.executable, "-m", f"scripts.{name}", *arguments],
-            cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=300,
+            cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=900,
             stdin=subprocess.DEVNULL,
         )  # fmt: skip
 
