@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, cast
 
 from flask import current_app
@@ -12,6 +12,7 @@ from webapp.cache import SharedCache
 from webapp.cache_counters import CacheCount
 from webapp.categories import CategorySource
 from webapp.dataset import DatasetSource
+from webapp.impressions import Impressions
 from webapp.stores import Stores
 
 EXTENSION = "ecrs_shop"
@@ -52,6 +53,7 @@ class Shop:
     demo_personas: bool
     list_timeout_s: float
     call_timeout_s: float = 1.0
+    impressions: Impressions = field(default_factory=Impressions)
 
 
 def current_shop() -> Shop:

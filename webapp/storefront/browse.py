@@ -23,6 +23,7 @@ from webapp.storefront.blueprint import blueprint
 from webapp.storefront.cards import Card, item_card, make_card
 from webapp.storefront.feeds import popular
 from webapp.storefront.listing import FOR_YOU, PAGE_SIZE, SORTS, Listing, number, parse, wrong_page
+from webapp.storefront.recording import record_shown
 from webapp.storefront.wording import reason_text
 
 SEARCH_FRESH_S = 30.0
@@ -78,7 +79,8 @@ def _page(shop: Shop, listing: Listing, base: str, trail: Sequence[Place]) -> st
         log.info("listing.refused", error=str(error))
         raise BadPage(wrong_page()) from error
     shown = _shown(shop, listing, found)
-    return render_template(
+    instead = popular(shop) if not shown.cards else ()
+    page = render_template(
         "listing.html",
         listing=listing,
         base=base,
@@ -88,10 +90,12 @@ def _page(shop: Shop, listing: Listing, base: str, trail: Sequence[Place]) -> st
         below={child.name: child.url for child in (trail[-1] if trail else shop.categories.root()).children},
         sorts=[(name, SORTS[name][1]) for name in listing.sorts],
         number=number,
-        instead=popular(shop) if not shown.cards else (),
+        instead=instead,
         search_text=listing.text,
         back=request.full_path.rstrip("?"),
     )
+    record_shown(shop, current_shopper(), shown.cards, instead)
+    return page
 
 
 def _found(shop: Shop, listing: Listing) -> SearchResult:

@@ -15,7 +15,7 @@ from webapp.shopper import current_shopper, is_id, local_path
 from webapp.storefront.addons import add_ons
 from webapp.storefront.basket import read_basket
 from webapp.storefront.blueprint import blueprint
-from webapp.storefront.recording import event_id, record, token_of
+from webapp.storefront.recording import event_id, record, record_shown, token_of
 from webapp.stores.carts import MAX_LINES, MAX_QUANTITY, Cart
 
 log = structlog.get_logger("webapp.cart")
@@ -33,13 +33,12 @@ def cart_page() -> str:
     shop, shopper = current_shop(), current_shopper()
     cart = shop.stores.carts.get(shopper.user_id)
     basket = read_basket(shop, cart)
-    return render_template(
-        "cart.html",
-        basket=basket,
-        rails=add_ons(shop, shopper.user_id, basket),
-        max_quantity=MAX_QUANTITY,
-        back=url_for("shop.cart_page"),
+    rails = add_ons(shop, shopper.user_id, basket)
+    page = render_template(
+        "cart.html", basket=basket, rails=rails, max_quantity=MAX_QUANTITY, back=url_for("shop.cart_page")
     )
+    record_shown(shop, shopper, *(rail.cards for rail in rails))
+    return page
 
 
 @blueprint.post("/cart/add")

@@ -11,6 +11,7 @@ from webapp.shop import Shop, current_shop
 from webapp.shopper import Shopper, current_shopper
 from webapp.storefront.blueprint import blueprint
 from webapp.storefront.feeds import RAIL_SHOWN, Feed, ask_buy_again, ask_for_you, for_you, rail, shared_rail
+from webapp.storefront.recording import record_shown
 from webapp.storefront.seen import SEEN_SHOWN, Past, read_past
 from webapp.storefront.wording import profile_lines
 from webapp.together import Pending, Together
@@ -37,18 +38,22 @@ def home() -> tuple[str, int]:
     known = _get(past)
     feed = for_you(shop, asked, known.done, popular.get)
     shown = {card.item_id for card in feed.cards}
+    # What one buys again is shown again: it is what this rail is for.
+    buy_again = rail(shop, again.get) if again else Feed()
+    rails = {
+        name: rail(shop, ask.get, shown, RAIL_SHOWN) for name, ask in (("trending", trending), ("new", new))
+    }
     page = render_template(
         "home.html",
         feed=feed,
-        # What one buys again is shown again: it is what this rail is for.
-        buy_again=rail(shop, again.get) if again else Feed(),
-        trending=rail(shop, trending.get, shown, RAIL_SHOWN),
-        new=rail(shop, new.get, shown, RAIL_SHOWN),
+        buy_again=buy_again,
+        **rails,
         seen=known.cards(shop)[:SEEN_SHOWN],
         entries=shop.categories.root().children[:ENTRIES],
         profile=_profile(shop, stored),
         back=url_for("shop.home"),
     )
+    record_shown(shop, shopper, feed.cards, buy_again.cards, *(one.cards for one in rails.values()))
     return page, 200 if feed.cards else 503
 
 

@@ -10,7 +10,7 @@ import time
 from typing import TypeVar
 
 import structlog
-from flask import abort, current_app, flash, make_response, redirect, render_template, request
+from flask import abort, flash, make_response, redirect, render_template, request
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
@@ -23,7 +23,7 @@ from webapp.storefront.blueprint import blueprint
 from webapp.storefront.cards import drawing
 from webapp.storefront.cart import put_into_cart
 from webapp.storefront.feeds import RAIL_SHOWN, ask_similar, popular, similar
-from webapp.storefront.recording import event_id, record, token_of
+from webapp.storefront.recording import event_id, record, record_shown, somebody_looks, token_of
 from webapp.storefront.seen import Past, read_past
 from webapp.storefront.why import reason_of
 from webapp.storefront.wording import money, reason_text, title_of, value_text
@@ -58,7 +58,9 @@ def item_page(item_id: str) -> str | Response:
     _record_visit(shop, shopper, item, token)
     title, known = title_of(item, item_id), _get(past, Past())
     why = _get(cause, None)
-    return render_template(
+    beside_it = similar(shop, beside.get, item, title, "together_with")
+    like_it = similar(shop, alike.get, item, title, "similar_to")
+    page = render_template(
         "item.html",
         item=item,
         title=title,
@@ -69,12 +71,14 @@ def item_page(item_id: str) -> str | Response:
             (name.replace("_", " "), value_text(value)) for name, value in sorted(item.attributes.items())
         ],
         why=reason_text(why, dataset, known.done) if why else "",
-        similar=similar(shop, alike.get, item, title, "similar_to"),
-        together=similar(shop, beside.get, item, title, "together_with"),
+        similar=like_it,
+        together=beside_it,
         seen=known.cards(shop, without=item_id)[:RAIL_SHOWN],
         token=token,
         back=request.full_path.rstrip("?"),
     )
+    record_shown(shop, shopper, like_it.cards, beside_it.cards)
+    return page
 
 
 @blueprint.post("/events")
@@ -97,9 +101,7 @@ def record_event() -> Response:
 
 def _record_visit(shop: Shop, shopper: Shopper, item: Item, token: str) -> None:
     """That this page was opened, by somebody whose browser holds a session of ours already."""
-    ahead = "prefetch" in request.headers.get("Sec-Purpose", "")
-    returning = current_app.config["SESSION_COOKIE_NAME"] in request.cookies
-    if request.method == "GET" and returning and not ahead:
+    if somebody_looks():
         record(shop, [_event(shopper, item.item_id, "click" if token else "view", token)])
 
 
@@ -136,4 +138,7 @@ def _unknown(shop: Shop) -> Response:
     """A friendly 404: no such product, but these."""
     if wants_json():
         abort(404)
-    return make_response(render_template("unknown.html", cards=popular(shop)), 404)
+    cards = popular(shop)
+    page = render_template("unknown.html", cards=cards)
+    record_shown(shop, current_shopper(), cards)
+    return make_response(page, 404)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import structlog
+from flask import current_app, request
 
 from services.common.errors import EcrsError
-from services.common.ports import UserEvent
+from services.common.ports import IMPRESSION, UserEvent
 from webapp.shop import Shop
-from webapp.shopper import is_id
+from webapp.shopper import Shopper, is_id
+from webapp.storefront.cards import Card
 
 MAX_TOKEN_BYTES = 256
 MERGED_EVENTS = 100  # of an anonymous visit: the newest; the page of events is not larger
@@ -39,6 +41,31 @@ def record(shop: Shop, events: Sequence[UserEvent]) -> bool:
         log.warning("event.not_recorded", types=types, error=type(error).__name__, message=str(error))
         return False
     return True
+
+
+def somebody_looks() -> bool:
+    """Whether this request shows a page to somebody whose browser holds a session of ours already.
+
+    Robots hold none, and a page fetched ahead may never be looked at: neither leaves anything behind.
+    """
+    ahead = "prefetch" in request.headers.get("Sec-Purpose", "")
+    returning = current_app.config["SESSION_COOKIE_NAME"] in request.cookies
+    return request.method == "GET" and returning and not ahead
+
+
+def record_shown(shop: Shop, shopper: Shopper, *lists: Iterable[Card]) -> None:
+    """Record what this page shows of the recommender's lists, while the page goes out. Never an EcrsError.
+
+    To be called when the page is made. All its lists are one call; each card says by its token which list it
+    is of, and one without a token (found by a search, seen before) is of none.
+    """
+    if not somebody_looks():
+        return
+    shown = dict.fromkeys((card.token, card.item_id) for cards in lists for card in cards if card.token)
+    batch = [
+        UserEvent(shopper.user_id, item_id, IMPRESSION, attribution_token=token) for token, item_id in shown
+    ]
+    shop.impressions.send(shop.services.user, batch, shop.call_timeout_s)
 
 
 def take_along(shop: Shop, anonymous_id: str, user_id: str) -> bool:
