@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from typing import Any
 
 import pytest
 import redis
@@ -118,7 +119,7 @@ def test_impressions_are_stored_with_their_token_and_are_no_part_of_the_history(
     assert page == [UserEvent("ann", "tea", "click", 6000)]
     assert list(users.get_user_context("ann", 1000, T).context.events) == [Event("tea", "click", 6000)]
 
-    client = redis.Redis.from_url(redis_url)
+    client: Any = redis.Redis.from_url(redis_url)
     stored = [fields for _, fields in client.xrange(keys.IMPRESSIONS)]
     assert stored[1] == stored[2] == {b"user": b"ann", b"item": b"rice", b"token": b"list-1", b"at": b"5000"}
     assert before <= int(stored[0][b"at"]) <= int(time.time() * 1000)

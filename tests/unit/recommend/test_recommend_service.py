@@ -52,6 +52,17 @@ def test_demographics_alone_change_the_list(path: RequestPath) -> None:
     assert one != other
 
 
+def test_a_context_with_impressions_is_read_as_one_with_other_events(path: RequestPath) -> None:
+    for user, kind in (("shown", "impression"), ("other", "other")):
+        path.users.add(user, [Event(f"i{row}", kind, NOW - row) for row in (3, 15, 20)])
+    lists = [
+        [(item.item_id, item.score) for item in path.recommend.recommend(RecommendQuery(user), T).items]
+        for user in ("shown", "other")
+    ]
+    assert len(lists[0]) == 20
+    assert lists[0] == lists[1]
+
+
 def test_a_session_without_user_is_answered(path: RequestPath) -> None:
     result = path.recommend.recommend(RecommendQuery(session_item_ids=("i3", "i4")), T)
     because = [item.reason.item_id for item in result.items if item.reason.kind == "because_of_item"]
