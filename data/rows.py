@@ -174,6 +174,10 @@ class _Lines:
     def __iter__(self) -> Iterator[str]:
         while line := self._text.readline(_LINE_LIMIT):
             self.number += 1
+            if self.number == 1 and "\0" in line:
+                raise DataError(
+                    f"{self.path}:1: is no text in this encoding (UTF-16, perhaps): save it as UTF-8"
+                )
             if len(line) < _LINE_LIMIT:
                 self.first = self.first or self.number
                 yield line

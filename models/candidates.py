@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,10 +12,12 @@ import numpy.typing as npt
 from models.config import RecallConfig
 from models.features import HistorySummary, ItemTable
 from models.repeat import bought_again, looked_at
+from models.segments import Profile, Segments
 
 IntArray = npt.NDArray[np.int64]
 Scored = tuple[IntArray, npt.NDArray[np.float64]]
 
+_FUSION = 20.0  # a page: the first places of a list do not outweigh the rest of it
 _SOURCES = 48  # of a user's items, those whose neighbours are proposed
 
 
@@ -47,6 +50,18 @@ def merge(channels: Sequence[tuple[IntArray, int]]) -> IntArray:
     return np.fromiter(merged, np.int64, len(merged))
 
 
+def blend(scores: npt.NDArray[np.floating[Any]], weight: float) -> IntArray:
+    """Positions of the candidates of a shopper without history, best first: between their order, which begins
+    with what suits the profile, and the ranker's ``scores``. ``weight`` 1: the first order, 0: the second.
+
+    Places are compared, 1 / (20 + place) each: scores have scales of their own (Cormack et al., SIGIR 2009).
+    """
+    given = np.arange(len(scores))
+    ranked = np.empty(len(scores), np.int64)
+    ranked[np.argsort(-scores, kind="stable")] = given
+    return np.argsort(-(weight / (_FUSION + given) + (1 - weight) / (_FUSION + ranked)), kind="stable")
+
+
 @dataclass(frozen=True)
 class Recaller:
     """Recall as served, over arrays in memory. ``vectors`` [N, D]; popular and trending: rows, best first."""
@@ -55,6 +70,7 @@ class Recaller:
     vectors: npt.NDArray[np.float32]
     popular: IntArray
     trending: IntArray
+    segments: Segments
     quotas: RecallConfig
 
     def candidates(self, past: HistorySummary, user_vector: npt.NDArray[np.float32]) -> IntArray:
@@ -63,17 +79,31 @@ class Recaller:
         looked, _ = looked_at(past, quotas.looked_at)
         repeat, _ = bought_again(past, quotas.looked_at + quotas.bought_again)
         similar, _ = similar_to_history(self.table, past, quotas.bought_again + quotas.item_to_item)
-        depth = min(quotas.total, len(self.vectors))
-        scores = self.vectors @ user_vector
-        nearest = np.argpartition(-scores, depth - 1)[:depth]
-        nearest = nearest[np.argsort(-scores[nearest], kind="stable")]
         return merge(
             [
                 (looked, quotas.looked_at),
                 (repeat, quotas.bought_again),
                 (similar, quotas.item_to_item),
-                (nearest, quotas.tower),
+                (self._nearest(user_vector), quotas.tower),
                 (self.popular, quotas.popular),
                 (self.trending, quotas.trending),
             ]
         )
+
+    def for_new(self, profile: Profile, user_vector: npt.NDArray[np.float32]) -> IntArray:
+        """The same for a shopper with a profile and no history: what suits the profile comes first."""
+        quotas = self.quotas
+        return merge(
+            [
+                (self.segments.ranked(profile, quotas.segment), quotas.segment),
+                (self._nearest(user_vector), quotas.tower),
+                (self.popular, quotas.popular),
+                (self.trending, quotas.trending),
+            ]
+        )
+
+    def _nearest(self, user_vector: npt.NDArray[np.float32]) -> IntArray:
+        depth = min(self.quotas.total, len(self.vectors))
+        scores = self.vectors @ user_vector
+        nearest = np.argpartition(-scores, depth - 1)[:depth]
+        return nearest[np.argsort(-scores[nearest], kind="stable")]

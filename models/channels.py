@@ -1,11 +1,10 @@
-"""Recall channels that need no network: item-to-item neighbours, popular, trending, new, and by segment.
+"""Recall channels that need no network: item-to-item neighbours, popular, trending and new.
 
 Legend: U users, N items of the catalogue, K neighbours.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +21,6 @@ DoubleArray = npt.NDArray[np.float64]
 _BLOCK = 2048  # rows of similarities held at once
 _DENSE_LIMIT = 12_000  # the side of the largest dense system solved: 0.6 GB
 _SHRINKAGE = 10.0  # cosine of few common users is pulled to zero
-_SEGMENT_PRIOR = 50.0  # a segment speaks for itself once it has about this many buyers
 
 
 @dataclass(frozen=True)
@@ -86,30 +84,6 @@ def new_items(purchases: Purchases, listed_at: DoubleArray, days: float = 56.0) 
     since = np.where(np.isnan(listed_at), first, listed_at)
     age = (purchases.cutoff - since) / DAY_MS
     return np.where((age >= 0) & (age <= days), 1.0 + popular(purchases), 0.0)
-
-
-def segments(
-    purchases: Purchases, profiles: Sequence[Mapping[str, str | list[str]]], features: Sequence[str]
-) -> dict[str, DoubleArray]:
-    """Popularity [N] in each segment ``feature=value`` of the users, smoothed towards everybody's."""
-    everybody = popular(purchases)
-    share = everybody / max(float(everybody.sum()), 1e-9)
-    members: dict[str, list[int]] = {}
-    for user, profile in enumerate(profiles):
-        for feature in features:
-            value = profile.get(feature, "")
-            for part in value if isinstance(value, list) else [value]:
-                if part:
-                    members.setdefault(f"{feature}={part}", []).append(user)
-    decay = np.exp2(-purchases.days / 28.0)
-    found = {}
-    for segment, users in sorted(members.items()):
-        inside = np.zeros(purchases.n_users)
-        inside[users] = 1.0
-        counts = _counts(purchases, decay * inside[purchases.user])
-        per_user = float(counts.sum()) / len(users)
-        found[segment] = (counts + _SEGMENT_PRIOR * per_user * share) / (len(users) + _SEGMENT_PRIOR)
-    return found
 
 
 def neighbours(

@@ -25,6 +25,7 @@ class TowerConfig:
     temperature: float = 0.08
     random_negatives: int = 1024
     contexts_per_user: int = 8
+    new_shoppers: float = 0.2  # share of the contexts of users with a profile that get no history
     positives_per_context: int = 4
     horizon_days: float = 14.0  # bought within these days after the context's time
     contexts_per_batch: int = 256
@@ -43,6 +44,7 @@ class RankConfig:
     dropout: float = 0.1
     cutoffs: int = 2  # windows before validation that samples are drawn from
     random_candidates: int = 20  # beside the recalled ones
+    new_shoppers: float = 0.3  # share of the users with a profile who are shown without history as well
     batch_size: int = 2048
     epochs: int = 1  # the second one fits the ids of items more than what carries over to the next window
     refit_epochs: int = 1
@@ -60,6 +62,7 @@ class RecallConfig:
     tower: int = 40
     popular: int = 20
     trending: int = 10
+    segment: int = 130  # of a shopper without events, in place of what needs a history
 
     @property
     def total(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,8 @@ from models.features import FeatureEncoder, ItemTable
 from models.features.encoder import USER_FEEDS
 from models.fitting import encode
 from models.samples import context_of, past_of
+from models.segment_fit import fit_segments
+from models.segments import Profile, Segments
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float32]
@@ -31,16 +34,26 @@ class Moment:
     purchases: Purchases
     popular: npt.NDArray[np.float64]
     trending: npt.NDArray[np.float64]
+    segments: Segments
 
     def recaller(self, vectors: FloatArray, quotas: RecallConfig) -> Recaller:
         """Recall as served at this moment."""
-        return Recaller(self.table, vectors, best(self.popular, 200), best(self.trending, 200), quotas)
+        popular, trending = best(self.popular, 200), best(self.trending, 200)
+        return Recaller(self.table, vectors, popular, trending, self.segments, quotas)
 
 
-def look(base: ItemTable, purchases: Purchases, config: TrainConfig, earlier: Moment | None = None) -> Moment:
+def look(
+    base: ItemTable,
+    purchases: Purchases,
+    profiles: Sequence[Profile],
+    config: TrainConfig,
+    earlier: Moment | None = None,
+) -> Moment:
     """The state of knowledge at the purchases' cutoff, with the neighbours of an earlier moment if given."""
     table = table_at(base, purchases, config, earlier.table if earlier else None)
-    return Moment(table, purchases, channels.popular(purchases), channels.trending(purchases))
+    features = [field.name for field in base.schema.user_fields if field.kind != "number"]
+    popular, trending = channels.popular(purchases), channels.trending(purchases)
+    return Moment(table, purchases, popular, trending, fit_segments(purchases, profiles, features))
 
 
 def best(scores: npt.NDArray[np.float64], count: int) -> IntArray:

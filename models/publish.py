@@ -60,6 +60,7 @@ def publish(trained: Trained, samples: RankSamples, metrics: dict[str, Any], art
             writer.array("neighbours.npy", table.neighbours)
             writer.array("neighbour_scores.npy", table.neighbour_scores)
         writer.text("channels.json", _channels(trained).to_json())
+        writer.segments(trained.final.segments)
         networks = _export(trained, samples, writer.path)
         return writer.publish(
             {
@@ -105,16 +106,25 @@ def _export(trained: Trained, samples: RankSamples, folder: Path) -> dict[str, A
 
 def _channels(trained: Trained) -> Channels:
     final, size = trained.final, trained.config.channel_size
-    features = [field.name for field in trained.schema.user_fields if field.kind != "number"]
     listed = [record.get("listed_at") for record in trained.records]
     listed_at = np.array([np.nan if value is None else float(value) for value in listed])
-    by_segment = channels.segments(final.purchases, trained.data.profiles, features)
     return Channels(
         popular=_listed(final.table, final.popular, size),
         trending=_listed(final.table, final.trending, size),
         new=_listed(final.table, channels.new_items(final.purchases, listed_at), size),
-        segments={segment: _listed(final.table, scores, size) for segment, scores in by_segment.items()},
+        segments=_segment_lists(final, size),
     )
+
+
+def _segment_lists(final: Moment, size: int) -> dict[str, Channel]:
+    """What a shopper would get who is known to belong to one segment, for readers of lists."""
+    lists, segments = {}, final.segments
+    for place, name in enumerate(segments.names):
+        scores = np.zeros(len(final.table))
+        scores[segments.rows] = segments.scores(np.array([place], np.int64))
+        if not name.endswith("="):  # "told nothing of it" is nobody's list
+            lists[name] = _listed(final.table, scores, size)
+    return lists
 
 
 def _listed(table: ItemTable, scores: npt.NDArray[np.float64], size: int) -> Channel:

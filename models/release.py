@@ -12,7 +12,6 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
 from typing import Any, cast
@@ -20,12 +19,15 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from models import checksums
 from models.features import FeatureEncoder, FeatureSchema, ItemTable
+from models.segments import Segments
 
 Channel = list[tuple[str, float]]  # item id and score, best first
 
 ARTIFACTS = Path("models/artifacts")
 MANIFEST, SCHEMA, CURRENT = "manifest.json", "features.json", "current"
+SEGMENT_NAMES, SEGMENT_ARRAYS = "segment_names.json", ("rows", "base", "effects", "lifts")
 NETWORKS = ("user_tower", "item_tower", "rank")
 _UNFINISHED = ".tmp-"
 _REQUIRED = (
@@ -61,7 +63,8 @@ class Release:
             if name not in files:
                 raise ReleaseError(f"{folder / MANIFEST}: does not list {name}: train again")
         for name, entry in files.items():
-            _check_file(folder / name, entry, verify)
+            if fault := checksums.fault(folder / name, entry, verify):
+                raise ReleaseError(fault)
         try:
             schema = FeatureSchema.from_json((folder / SCHEMA).read_text("utf-8"))
         except ValueError as error:
@@ -119,6 +122,21 @@ class Release:
         raw = json.loads((self.path / "channels.json").read_text("utf-8"))
         lists = {name: _channel(raw[name]) for name in ("popular", "trending", "new")}
         return Channels(**lists, segments={name: _channel(part) for name, part in raw["segments"].items()})
+
+    @cached_property
+    def segments(self) -> Segments:
+        """What profiles say about items. Raises ReleaseError if the arrays do not fit together.
+
+        A release from before there were such arrays has the lists of ``channels`` only: these are added up.
+        """
+        if SEGMENT_NAMES not in self.manifest["files"]:
+            return Segments.from_lists(self.channels.segments, self.items.row_of)
+        names = json.loads((self.path / SEGMENT_NAMES).read_text("utf-8"))
+        rows, *parts = (self._array(f"segment_{name}.npy") for name in SEGMENT_ARRAYS)
+        shape = (len(names), len(rows))
+        if [part.shape for part in parts] != [shape[1:], shape, shape] or (rows >= len(self.items)).any():
+            raise ReleaseError(f"{self.path}: the segment arrays do not fit together: train again")
+        return Segments(tuple(names), rows, *parts)
 
     @property
     def user_tower_onnx(self) -> Path:
@@ -206,6 +224,12 @@ class ReleaseWriter:
         """Write one text file as ``name``, UTF-8."""
         (self.path / name).write_text(content, "utf-8")
 
+    def segments(self, segments: Segments) -> None:
+        """Write the effects of profiles on items."""
+        self.text(SEGMENT_NAMES, json.dumps(segments.names, ensure_ascii=False))
+        for name in SEGMENT_ARRAYS:
+            self.array(f"segment_{name}.npy", getattr(segments, name))
+
     def catalogue(self, records: Sequence[Mapping[str, Any]]) -> None:
         """Write the items, one JSON object a line, the same bytes for the same items."""
         lines = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
@@ -214,10 +238,11 @@ class ReleaseWriter:
     def publish(self, manifest: Mapping[str, Any]) -> Path:
         """Add the checksums, write the manifest, check the whole and rename it; returns its folder."""
         names = sorted(path for path in self.path.rglob("*") if path.is_file())
-        files = {path.relative_to(self.path).as_posix(): _describe(path) for path in names}
+        files = {path.relative_to(self.path).as_posix(): checksums.describe(path) for path in names}
         content = {"release": self.name, **manifest, "files": files}
         self.text(MANIFEST, json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
-        _ = Release.load(self.path, verify=False).items
+        written = Release.load(self.path, verify=False)
+        _ = written.items, written.segments
         self.path.rename(self.final)
         return self.final
 
@@ -266,27 +291,6 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     ):
         raise ReleaseError(f"{folder / MANIFEST}: not a release's manifest")
     return manifest
-
-
-def _check_file(path: Path, entry: Mapping[str, Any], checksum: bool) -> None:
-    if not path.is_file():
-        raise ReleaseError(f"{path}: missing")
-    if path.stat().st_size != entry["bytes"]:
-        raise ReleaseError(f"{path}: {path.stat().st_size} bytes, the manifest says {entry['bytes']}")
-    if checksum and _sha256(path) != entry["sha256"]:
-        raise ReleaseError(f"{path}: its checksum is not the manifest's: the file was changed")
-
-
-def _describe(path: Path) -> dict[str, Any]:
-    return {"sha256": _sha256(path), "bytes": path.stat().st_size}
-
-
-def _sha256(path: Path) -> str:
-    digest = sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _channel(pairs: Sequence[Sequence[Any]]) -> Channel:

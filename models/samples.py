@@ -13,7 +13,7 @@ from models.browsing import SHARE, browse
 from models.candidates import Recaller
 from models.config import TrainConfig
 from models.dataset import CatalogueEvents
-from models.features import DAY_MS, FeatureEncoder, HistorySummary, UserContext
+from models.features import DAY_MS, FeatureEncoder, History, HistorySummary, UserContext
 from models.features.encoder import USER_FEEDS
 
 IntArray = npt.NDArray[np.int64]
@@ -77,6 +77,12 @@ def past_of(events: CatalogueEvents, encoder: FeatureEncoder, user: int, now: in
     return HistorySummary(encoder.schema, encoder.table, events.history(encoder.table, user, now, limit))
 
 
+def no_past(encoder: FeatureEncoder) -> HistorySummary:
+    """The history of somebody who has none."""
+    nothing = History(np.empty(0, np.int64), np.empty(0, np.int8), np.empty(0))
+    return HistorySummary(encoder.schema, encoder.table, nothing)
+
+
 def tower_samples(
     events: CatalogueEvents,
     encoder: FeatureEncoder,
@@ -85,7 +91,8 @@ def tower_samples(
     config: TrainConfig,
     rng: np.random.Generator,
 ) -> TowerSamples:
-    """Contexts at moments of the users' own positive events in [begin, end), the newest more often."""
+    """Contexts at moments of the users' own positive events in [begin, end), the newest more often; some of
+    them without their history, as if the user were new."""
     tower = config.tower
     horizon = int(tower.horizon_days * DAY_MS)
     feeds: list[Arrays] = []
@@ -105,7 +112,8 @@ def tower_samples(
             chosen = np.full(tower.positives_per_context, -1, np.int64)
             picked = rng.permutation(rows)[: tower.positives_per_context]
             chosen[: len(picked)] = picked
-            past = past_of(events, encoder, user, moment)
+            new = bool(events.data.profiles[user]) and rng.random() < tower.new_shoppers
+            past = no_past(encoder) if new else past_of(events, encoder, user, moment)
             feeds.append(encoder.user_tower(context_of(events, user, moment), past))
             positives.append(chosen)
     if not feeds:
@@ -138,30 +146,39 @@ def rank_samples(
     """
     begin, end = window
     users = active_users(events, begin, end)
-    sparse, dense, labels, rows, recalled = [], [], [], [], []
+    groups = []
     bar = tqdm(users.tolist(), desc="candidates", unit="user", disable=None, leave=False)
     for position, user in enumerate(bar):
-        taken = events.positives(user, begin, end)
         history = events.history(encoder.table, user, begin, encoder.schema.history_length)
         if browsing and rng.random() < SHARE:
-            history = browse(history, taken, len(encoder.table), rng)
+            history = browse(history, events.positives(user, begin, end), len(encoder.table), rng)
         past = HistorySummary(encoder.schema, encoder.table, history)
         served = recaller.candidates(past, user_vectors[position])
-        extra = np.setdiff1d(rng.integers(0, len(encoder.table), config.rank.random_candidates), served)
-        candidates = np.concatenate([served, extra])
-        feeds = encoder.rank(context_of(events, user, begin), candidates, past)
-        sparse.append(feeds["rank_sparse"].astype(np.int32))
-        dense.append(feeds["rank_dense"].astype(np.float32))
-        labels.append(np.isin(candidates, taken).astype(np.float32))
-        rows.append(candidates.astype(np.int32))
-        recalled.append(len(served))
-    starts = np.cumsum([0, *(len(part) for part in rows)]).astype(np.int64)
+        groups.append(candidate_rows(events, encoder, user, past, served, window, config, rng))
+    return RankSamples.join(groups)
+
+
+def candidate_rows(
+    events: CatalogueEvents,
+    encoder: FeatureEncoder,
+    user: int,
+    past: HistorySummary,
+    served: IntArray,
+    window: tuple[int, int],
+    config: TrainConfig,
+    rng: np.random.Generator,
+) -> RankSamples:
+    """One group: the served items and some at random, as the ranker sees them at the window's begin."""
+    begin, end = window
+    extra = np.setdiff1d(rng.integers(0, len(encoder.table), config.rank.random_candidates), served)
+    candidates = np.concatenate([served, extra])
+    feeds = encoder.rank(context_of(events, user, begin), candidates, past)
     return RankSamples(
-        np.concatenate(sparse),
-        np.concatenate(dense),
-        np.concatenate(labels),
-        np.concatenate(rows),
-        starts,
-        users,
-        np.array(recalled, np.int64),
+        feeds["rank_sparse"].astype(np.int32),
+        feeds["rank_dense"].astype(np.float32),
+        np.isin(candidates, events.positives(user, begin, end)).astype(np.float32),
+        candidates.astype(np.int32),
+        np.array([0, len(candidates)], np.int64),
+        np.array([user], np.int64),
+        np.array([len(served)], np.int64),
     )

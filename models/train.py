@@ -35,6 +35,7 @@ from models.export import ExportError
 from models.features import DAY_MS, FeatureEncoder, ItemTable
 from models.fitting import Checkpoints, fit, rank_batches, rank_logits, seed_everything, tower_batches
 from models.moment import Moment, encode_items, encode_users, look
+from models.new_shoppers import new_shopper_samples
 from models.publish import Trained, publish
 from models.registry import make_ranker, make_tower
 from models.release import ARTIFACTS, ReleaseError, set_current
@@ -83,7 +84,7 @@ class Training:
         self._learn_tower("tower", moments[self.tower_until], self.data.begin, self.config.tower.epochs)
         vectors = encode_items(self.tower, self.base)
         browsing = not has_browsing(self.data.events.type)
-        learn = RankSamples.join([self._candidates(moments[at], vectors, browsing) for at in self.cutoffs])
+        learn = RankSamples.join([self._lessons(moments[at], vectors, browsing) for at in self.cutoffs])
         check = self._candidates(moments[self.validate_from], vectors)
         self._done("candidates", f"{len(learn.label):,} rows, {learn.label.mean():.1%} taken")
         self.ranker.see(learn.dense)
@@ -94,7 +95,7 @@ class Training:
         passed = metrics["pipeline"]["ndcg_at_20"] > metrics["popularity"]["ndcg_at_20"]
         self._done("validation", validation.summary(metrics))
         # Before the towers go on: their candidates for this window must not be learnt from it.
-        newest = self._candidates(moments[self.validate_from], vectors, browsing) if browsing else check
+        newest = self._lessons(moments[self.validate_from], vectors, browsing, None if browsing else check)
         final = self._look(self.data.end)
         self._learn_tower("tower-refit", final, self.tower_until, self.config.tower.refit_epochs)
         self._learn_ranker("ranker-refit", newest, self.config.rank.refit_epochs)
@@ -118,7 +119,8 @@ class Training:
         return folder, passed
 
     def _look(self, at: int, earlier: Moment | None = None) -> Moment:
-        return look(self.base, purchases_before(self.events, len(self.base), at), self.config, earlier)
+        bought = purchases_before(self.events, len(self.base), at)
+        return look(self.base, bought, self.data.profiles, self.config, earlier)
 
     def _learn_tower(self, stage: str, moment: Moment, begin: int, epochs: int) -> None:
         """Train the towers on contexts from ``begin`` to the moment."""
@@ -138,6 +140,22 @@ class Training:
             stage, self.ranker, epochs, rate, config.weight_decay, batches, self.config.seed, self.kept
         )
         self._done(stage, f"{len(samples.label):,} rows, loss {_trend(losses)}")
+
+    def _lessons(
+        self, moment: Moment, vectors: Any, browsing: bool, known: RankSamples | None = None
+    ) -> RankSamples:
+        """What the ranker learns from at a moment: shoppers with their history (``known`` if made before),
+        and some as if they were new."""
+        if known is None:
+            known = self._candidates(moment, vectors, browsing)
+        begin = moment.table.data_end
+        window = (begin, begin + self.window)
+        encoder, recaller = (
+            FeatureEncoder(self.schema, moment.table),
+            moment.recaller(vectors, self.config.recall),
+        )
+        new = new_shopper_samples(self.events, encoder, recaller, self.tower, window, self.config, self.rng)
+        return known if new is None else RankSamples.join([known, new])
 
     def _candidates(self, moment: Moment, vectors: Any, browsing: bool = False) -> RankSamples:
         """What would have been recalled at the moment, and what was taken in the window after it."""
@@ -205,7 +223,8 @@ def _trend(losses: list[float]) -> str:
     return f"{losses[0]:.4f} → {losses[-1]:.4f}" if losses else "from the checkpoint"
 
 
-def _date(text: str) -> int:
+def parse_date(text: str) -> int:
+    """A day as ms since the epoch, for argparse."""
     try:
         return int(datetime.fromisoformat(text).replace(tzinfo=timezone.utc).timestamp() * 1000)
     except ValueError:
@@ -221,7 +240,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--config", choices=sorted(CONFIGS), default="quick")
     parser.add_argument("--out", type=Path, default=ARTIFACTS, help="where releases are kept")
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--until", type=_date, help="leave out events from this date on (to test on them)")
+    parser.add_argument(
+        "--until", type=parse_date, help="leave out events from this date on (to test on them)"
+    )
     parser.add_argument(
         "--resume",
         action=argparse.BooleanOptionalAction,

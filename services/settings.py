@@ -39,6 +39,11 @@ class Settings(BaseSettings):
     redis_url: str = Field(
         "", description="redis://, rediss://; empty: our own Redis on loopback (port 6379)."
     )
+    redis_fsync: Literal["everysec", "always"] = Field(
+        "everysec",
+        description="When our own Redis has the disk confirm writes: everysec (a power cut may cost the last "
+        "second; a killed process nothing) or always (milliseconds an event).",
+    )
     milvus_uri: str = Field(
         "", description="http://host:port of Milvus; empty: our own Milvus Lite (port 19530)."
     )

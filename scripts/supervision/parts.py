@@ -74,9 +74,8 @@ def local_host(settings: Settings) -> str:
 def _redis(settings: Settings) -> Part:
     port = settings.port("redis")
     folder = str(settings.state_dir / "redis")
-    command = (
-        () if settings.redis_url else _python("services.embedded.redis", "--port", port, "--dir", folder)
-    )
+    own = ("services.embedded.redis", "--port", port, "--dir", folder, "--fsync", settings.redis_fsync)
+    command = () if settings.redis_url else _python(*own)
     return Part("redis", "Redis", 0, command, port, "redis", settings.redis(), stop_wait_s=30)
 
 

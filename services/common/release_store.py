@@ -16,6 +16,7 @@ from typing import Generic, TypeVar
 import structlog
 
 from services.common.errors import EcrsError, ReleaseNotLoaded
+from services.common.memory import settle
 from services.common.redis import Redis, redis_errors
 
 log = structlog.get_logger()
@@ -132,6 +133,7 @@ class ReleaseStore(Generic[T]):
             log.error("release_not_loaded", release=name, error=str(error), still=self.current)
             return
         self._swap(name, loaded)
+        settle()
         log.info("release_loaded", release=name, seconds=round(time.monotonic() - started, 2))
 
     def _swap(self, name: str, loaded: T) -> None:

@@ -38,7 +38,7 @@ def main(argv: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     try:
-        port, folder = parse("milvus", 19530, "var/milvus", argv)
+        port, folder, _ = parse("milvus", 19530, "var/milvus", argv)
         with _only_one(folder):
             return _watch(_start_engine(_find_engine(), port, folder), stopping)
     except CannotStart as error:

@@ -16,6 +16,7 @@ from pathlib import Path
 from services.common.process import die_with_parent
 from services.embedded.options import HOST, CannotStart, fail, parse
 
+FSYNC = ("everysec", "always")
 _AOF_FOLDER = "appendonlydir"
 _AOF_FOLDER_SINCE = 7
 
@@ -23,13 +24,13 @@ _AOF_FOLDER_SINCE = 7
 def main(argv: list[str] | None = None) -> int:
     """Replace this process by redis-server; returns an exit status only when that cannot be done."""
     try:
-        port, folder = parse("redis", 6379, "var/redis", argv)
+        port, folder, options = parse("redis", 6379, "var/redis", argv, {"fsync": FSYNC})
         binary = find_redis()
         _refuse_downgrade(binary, folder)
     except CannotStart as error:
         return fail("Redis", error)
     die_with_parent()  # stays in force over exec
-    return os.execv(binary, [binary, *settings(port, folder)])  # noqa: S606  # does not return
+    return os.execv(binary, [binary, *settings(port, folder, options.fsync)])  # noqa: S606  # does not return
 
 
 def find_redis() -> str:
@@ -44,17 +45,17 @@ def find_redis() -> str:
     raise CannotStart("no redis-server: install it (Debian: apt-get install redis-server) or run `make env`")
 
 
-def settings(port: int, folder: Path) -> list[str]:
-    """Arguments of redis-server."""
+def settings(port: int, folder: Path, fsync: str) -> list[str]:
+    """Arguments of redis-server. `fsync`: one of `FSYNC`."""
     return [
         *("--port", str(port)),
         *("--bind", HOST),
         *("--protected-mode", "yes"),
         *("--dir", str(folder)),
-        # Events must survive a kill: a log of writes, at most a second behind. Snapshots would fork and add
-        # nothing.
+        # Events must survive a kill: a log of writes, in the system's hands before the answer. Snapshots
+        # would fork and add nothing.
         *("--appendonly", "yes"),
-        *("--appendfsync", "everysec"),
+        *("--appendfsync", fsync),
         *("--save", ""),
         # Full memory must be an error for the writer, not silently forgotten users.
         *("--maxmemory-policy", "noeviction"),

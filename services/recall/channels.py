@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from models.features import HistorySummary, UserContext, canonical
+from models.features import HistorySummary, UserContext
 from models.repeat import bought_again as repeat_rows
 from services.common.errors import Unavailable
 from services.recall.catalogue import Mask, Rows
@@ -132,26 +132,14 @@ def new(request: Request) -> Found:
 
 
 def segment(request: Request) -> Found:
-    """Popular with shoppers who share a feature; the lists of several features take turns."""
-    lists = []
-    for entry in request.release.schema.user_fields:
-        value = request.context.profile.get(entry.name)
-        values = value if isinstance(value, list | tuple) else () if value is None else (value,)
-        for part in values:
-            name = f"{entry.name}={canonical(part)}"
-            if name in request.release.segments:
-                lists.append((name, request.release.segments[name]))
-    if not lists:
+    """What shoppers with such a profile take, by all that the profile tells together."""
+    segments = request.release.segments
+    mine = segments.of(request.context.profile)
+    if not len(mine):
         return _NONE
-    rows = np.concatenate([found.rows for _, found in lists])
-    scores = np.concatenate([found.scores for _, found in lists])
-    places = np.concatenate([np.arange(len(found.rows)) for _, found in lists])
-    owners = np.repeat(np.arange(len(lists)), [len(found.rows) for _, found in lists])
-    order = np.argsort(places, kind="stable")
-    order = order[request.permitted(rows[order])]
-    _, first = np.unique(rows[order], return_index=True)
-    kept = order[np.sort(first)[: request.top_k]]
-    return Found(rows[kept], scores[kept], segments=tuple(lists[owner][0] for owner in owners[kept].tolist()))
+    scores = segments.scores(mine)
+    kept = segments.best(scores, request.permitted(segments.rows), request.top_k)
+    return Found(segments.rows[kept], scores[kept], segments=tuple(segments.reasons(mine, kept)))
 
 
 def _listed(request: Request, name: str) -> Found:

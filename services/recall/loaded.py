@@ -62,7 +62,7 @@ class LoadedRelease:
         self.search = VectorSearch(index, self.vectors, exact_limit, Breaker(failures=1, probe_s=1.0))
         channels = release.channels
         self.lists = {name: self._listed(getattr(channels, name)) for name in ("popular", "trending", "new")}
-        self.segments = {name: self._listed(part) for name, part in channels.segments.items()}
+        self.segments = release.segments.in_memory()
         self._tower = tower
         self._available = (0, catalogue.available)  # version of the live set, mask
         self._lock = Lock()

@@ -47,11 +47,15 @@ class Quotas:
     trending: float = 0.05
     segment: float = 0.04
     new: float = 0.02
+    leading: int = 0  # the first items of `segment` come before all turns
 
     def of(self, channel: str) -> float:
         """The share of one channel."""
         return float(getattr(self, channel))
 
+
+# As `Recaller.for_new` draws candidates of shoppers without events: what suits the profile leads.
+NEW_SHOPPER = Quotas(segment=0.65, two_tower=0.20, popular=0.08, trending=0.05, new=0.02, leading=40)
 
 NOTHING: Mapping[str, Found] = MappingProxyType({})
 
@@ -71,7 +75,13 @@ def merge(
     if not names:
         return ()
     rows = np.concatenate([found[name].rows for name in names])
-    due = np.concatenate([(np.arange(len(found[name].rows)) + 0.5) / quotas.of(name) for name in names])
+    head = min(quotas.leading, len(found["segment"].rows)) / quotas.segment if "segment" in found else 0.0
+    due = np.concatenate(
+        [
+            (np.arange(len(found[name].rows)) + 0.5) / quotas.of(name) + (head if name != "segment" else 0.0)
+            for name in names
+        ]
+    )
     order = np.argsort(due, kind="stable")  # at equal times the channel named first in CHANNELS goes first
     distinct, first = np.unique(rows[order], return_index=True)
     taken = np.sort(first)[:top_k]

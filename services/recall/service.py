@@ -25,7 +25,7 @@ from services.common.validate import check_filter, check_id, check_range
 from services.recall.availability import LiveSet
 from services.recall.channels import REGISTRY, Request
 from services.recall.loaded import LoadedRelease
-from services.recall.merge import Found, Quotas, merge
+from services.recall.merge import NEW_SHOPPER, Found, Quotas, merge
 
 MAX_TOP_K = 1_000
 
@@ -52,7 +52,7 @@ class RecallService:
         self, releases: Releases, availability: LiveAvailability, quotas: Quotas | None = None
     ) -> None:
         self._releases, self._availability = releases, availability
-        self._quotas = quotas or Quotas()
+        self._quotas, self._new_shopper = quotas or Quotas(), quotas or NEW_SHOPPER
 
     def recall_items(
         self,
@@ -87,7 +87,8 @@ class RecallService:
                 reports.append(ChannelReport(name, len(found[name].rows)))
         if request.index_failed:
             degraded.add(Degradation.INDEX)
-        candidates = merge(found, self._quotas, top_k, loaded.item_ids)
+        quotas = self._quotas if past.n_events else self._new_shopper
+        candidates = merge(found, quotas, top_k, loaded.item_ids)
         return RecallResult(candidates, loaded.name, frozenset(degraded), tuple(reports))
 
     def similar_items(

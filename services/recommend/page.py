@@ -154,6 +154,8 @@ def _reason(candidate: Candidate, from_session: bool, details: Mapping[str, Item
     if kind == "bought_again":
         item = details.get(candidate.item_id)
         return Reason(kind, candidate.item_id, item.title if item else "")
+    if kind == "popular_in_segment" and not candidate.reason_segment:
+        return Reason("popular")  # none of the shopper's segments takes more of it than everybody does
     return Reason(kind, segment=candidate.reason_segment if kind == "popular_in_segment" else "")
 
 

@@ -13,14 +13,39 @@ from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
+from models.candidates import blend
+from models.features import UserContext
+from services.common.ports import Candidate
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The rules' numbers."""
+    """The rules' numbers.
+
+    `profile_weight`: 1 = the page of a shopper with nothing but a profile is in recall's order, 0 = the ranker's.
+    """
 
     window: int = 10
     same_category: int = 4
     session_share: float = 0.2
+    profile_weight: float = 0.75
+
+
+def ordered(
+    policy: Policy, context: UserContext, candidates: Sequence[Candidate], scores: npt.NDArray[np.float32]
+) -> list[int]:
+    """Positions of recall's candidates, best first, by the ranker's scores [n].
+
+    Where nothing but a profile is known, recall's order counts too: it knows more of profiles than the ranker
+    does (docs/adr/0081).
+    """
+    by_profile = any(candidate.channels[:1] == ("segment",) for candidate in candidates)
+    weight = policy.profile_weight if by_profile and not context.events else 0.0
+    order: list[int] = blend(scores, weight).tolist()
+    return order
 
 
 def arrange(

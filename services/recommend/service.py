@@ -41,7 +41,7 @@ from services.recommend.attribution import Attribution, make_token
 from services.recommend.facts import Facts
 from services.recommend.fallback import LastGoodList
 from services.recommend.page import PageMaker, Scored
-from services.recommend.policy import Policy
+from services.recommend.policy import Policy, ordered
 from services.recommend.run import Budgets, Run
 
 MAX_SESSION_ITEMS = 50
@@ -78,7 +78,8 @@ class RecommendService:
         self._facts, self._fallback = facts, fallback
         self._deadline_s = deadline_s
         self._budgets = budgets or Budgets()
-        self._pages = PageMaker(item, policy or Policy(), self._budgets)
+        self._policy = policy or Policy()
+        self._pages = PageMaker(item, self._policy, self._budgets)
         self._clock_ms, self._request_id = clock_ms, request_id
 
     def recommend(self, query: RecommendQuery, timeout_s: float) -> Recommendation:
@@ -215,7 +216,7 @@ class RecommendService:
         ]
         if ranked is None:
             return Scored(candidates, [c.score for c in candidates], categories, from_session)
-        order = np.argsort(-ranked.scores, kind="stable").tolist()
+        order = ordered(self._policy, context, candidates, ranked.scores)
         scores = np.maximum(ranked.scores, 0.0).tolist()  # an item the ranker lacks goes last, with 0
         return Scored(
             [candidates[place] for place in order],

@@ -44,6 +44,17 @@ def test_redis_is_set_up_to_keep_data_on_loopback(redis_program: Program) -> Non
     client.close()
 
 
+def test_redis_can_be_told_to_confirm_every_write(tmp_path: Path) -> None:
+    arguments = ["--dir", str(tmp_path / "data"), "--fsync", "always"]
+    program = Program("services.embedded.redis", arguments, free_port(), tmp_path / "log")
+    program.start()
+    try:
+        with redis.Redis(port=program.port) as client:
+            assert client.config_get("appendfsync")["appendfsync"] == "always"
+    finally:
+        program.kill()
+
+
 def test_redis_keeps_its_data_over_kill_and_over_stop(redis_program: Program) -> None:
     for end in (redis_program.kill, redis_program.stop):
         with redis.Redis(port=redis_program.port) as client:

@@ -8,7 +8,6 @@ from typing import Any
 
 from flask_wtf import FlaskForm
 from wtforms import FloatField, SelectField, SelectMultipleField, StringField, SubmitField
-from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, Length, Optional, ValidationError
 from wtforms.widgets import CheckboxInput, ListWidget
 
@@ -16,7 +15,7 @@ from services.common.ports import AttributeValue
 from webapp.dataset import UserFeature
 
 PREFIX = "feature_"  # so that a feature may have any name, `data` or `validate` too
-RATHER_NOT = SelectChoice("", "I would rather not say")
+RATHER_NOT = ("", "I would rather not say")
 
 
 class SignInForm(FlaskForm):  # type: ignore[misc]  # no type information
@@ -48,7 +47,7 @@ def attributes_of(form: FlaskForm, features: Sequence[UserFeature]) -> dict[str,
 
 
 def _field(feature: UserFeature) -> Any:
-    label, choices = feature.label(), [SelectChoice(value, value) for value in feature.values]
+    label, choices = feature.label(), [(value, value) for value in feature.values]
     if feature.kind == "number":
         return FloatField(label, validators=[Optional(), _finite])
     if feature.kind == "multi" and choices:

@@ -15,6 +15,7 @@ from types import FrameType
 import structlog
 
 from services.common.errors import EcrsError
+from services.common.memory import settle
 from services.common.process import die_with_parent, wait_for_free_port
 from services.common.rpc.server import App, Server
 
@@ -80,6 +81,7 @@ def _work(build: Callable[[], App], listen: Listen, *, share_port: bool) -> int:
     except EcrsError as error:
         app.close()
         return _fail(str(error))
+    settle()
     log.info("listening", host=listen.host, port=server.port, threads=listen.threads, pid=os.getpid())
     stop.wait()
     log.info("stopping", pid=os.getpid())

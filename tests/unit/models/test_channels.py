@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from models.candidates import merge, similar_to_history
-from models.channels import Purchases, item_stats, neighbours, new_items, popular, segments, trending
+from models.channels import Purchases, item_stats, neighbours, new_items, popular, trending
 from models.features import DAY_MS, Event, FeatureEncoder, ItemTable, UserContext
 from models.repeat import bought_again, looked_at
 from tests.unit.models.conftest import NOW
@@ -75,15 +75,6 @@ def test_new_items_are_new() -> None:
     listed = unknown.copy()
     listed[5] = NOW - 2 * DAY_MS
     assert new_items(bought, listed).nonzero()[0].tolist() == [1, 5]
-
-
-def test_segments_have_favourites_of_their_own() -> None:
-    profiles: list[dict[str, str | list[str]]] = [{"age": "young"} if user < 20 else {} for user in range(40)]
-    bought = purchases([(user, 0, 1.0) for user in range(20)] + [(user, 1, 1.0) for user in range(14, 40)])
-    found = segments(bought, profiles, ["age"])
-    assert list(found) == ["age=young"]
-    assert found["age=young"].argmax() == 0
-    assert popular(bought).argmax() == 1
 
 
 def test_statistics_are_between_zero_and_one() -> None:
