@@ -78,7 +78,7 @@ class TrainConfig:
     name: str = "quick"
     seed: int = 7
     window_days: float = 28.0
-    neighbours: int = 40
+    neighbours: int = 100
     neighbour_method: str = "auto"  # ease | cosine | auto: ease where its smaller side is at most 12,000
     ease_lambda: float = 1000.0
     channel_size: int = 200

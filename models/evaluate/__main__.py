@@ -21,7 +21,7 @@ from models.config import CONFIGS
 from models.dataset import DataFault, load_prepared
 from models.evaluate.pipeline import PipelineError, run_pipeline
 from models.evaluate.protocols import Outcome, run_baseline, write_lists
-from models.evaluate.retail import TEST_DAYS, RetailSplit, split, test_begin
+from models.evaluate.retail import MIN_BUYERS, TEST_DAYS, RetailSplit, cut_of, split
 from models.features import DAY_MS
 from models.release import ReleaseError
 
@@ -53,11 +53,11 @@ def _run(options: argparse.Namespace, console: Console) -> int:
     began = time.monotonic()
     folder = prepared_folder(options.source, options.path, options.prepared)
     whole = load_prepared(folder)
-    cut = test_begin(whole)
+    cut = cut_of(whole)
     end = whole.end
     if options.on == "validation":
         end, cut = cut, cut - TEST_DAYS * DAY_MS
-    found = split(whole, cut, end)
+    found = split(whole, cut, end, options.min_buyers)
     if not len(found.users):
         raise DataFault(f"{folder}: nobody bought both before and in the last {TEST_DAYS} days")
     if options.method == "pipeline":
@@ -136,6 +136,12 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--on", choices=["test", "validation"], default="test")
     parser.add_argument("--out", type=Path, help="a folder for all.parquet, novel.parquet and report.json")
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument(
+        "--min-buyers",
+        type=int,
+        default=MIN_BUYERS,
+        help="of an item of the catalogue; less for tiny data only",
+    )
     parser.add_argument(
         "--config", choices=sorted(CONFIGS), default="full", help="of the pipeline's training"
     )

@@ -19,11 +19,11 @@ import numpy as np
 import numpy.typing as npt
 from rich.console import Console
 
-from models.config import CONFIGS, CatalogueConfig
+from models.config import CONFIGS, CatalogueConfig, RecallConfig
 from models.dataset import load_prepared
 from models.evaluate.protocols import Outcome, finish
 from models.evaluate.ranking import NOBODY, RankedLists
-from models.evaluate.retail import MIN_BUYERS, RetailSplit
+from models.evaluate.retail import RetailSplit
 from models.features import EVENT_TYPES, Event, UserContext
 from models.release import Release
 from models.train import train
@@ -81,7 +81,7 @@ def run_pipeline(
 def train_release(split: RetailSplit, prepared: Path, config: str, seed: int, artifacts: Path) -> Path:
     """A release of the protocol's catalogue, from events before its cut; returns its folder."""
     data = load_prepared(prepared, split.cut)
-    catalogue = CatalogueConfig(min_buyers=MIN_BUYERS, max_items=_EVERYTHING, keep_all_below=0)
+    catalogue = CatalogueConfig(min_buyers=split.min_buyers, max_items=_EVERYTHING, keep_all_below=0)
     settings = replace(CONFIGS[config], seed=seed, catalogue=catalogue)
     folder, _ = train(data, settings, artifacts, console=Console(stderr=True))
     return folder
@@ -166,8 +166,7 @@ def contexts(split: RetailSplit, users: IntArray, limit: int) -> Iterator[tuple[
 
 def candidate_count(release: Release) -> int:
     """How many candidates the release's ranker learnt on: what recommend should ask for."""
-    quotas: dict[str, Any] = release.manifest["config"]["recall"]
-    return int(sum(quotas.values()))
+    return RecallConfig(**release.manifest["config"]["recall"]).total
 
 
 class _One:

@@ -36,6 +36,7 @@ class RetailSplit:
     users: IntArray  # who is measured
     novel_truth: Any  # CSR [U, N], truth without what was bought before
     novel_users: IntArray
+    min_buyers: int = MIN_BUYERS  # of an item of the catalogue, in training
 
     @property
     def cut(self) -> int:
@@ -55,7 +56,7 @@ def midnight(moment: int) -> int:
     return moment - moment % DAY_MS
 
 
-def test_begin(data: PreparedData) -> int:
+def cut_of(data: PreparedData) -> int:
     """Midnight of the first of the last 28 whole days. A few lines after the last midnight (the data's last
     receipts, written in the night) belong to the day before: that day is not counted as one of the 28.
 
@@ -106,6 +107,7 @@ def split(data: PreparedData, cut: int, end: int, min_buyers: int = MIN_BUYERS) 
         np.flatnonzero(known & (np.diff(truth.indptr) > 0)),
         fresh,
         np.flatnonzero(known & (np.diff(fresh.indptr) > 0)),
+        min_buyers,
     )
 
 
