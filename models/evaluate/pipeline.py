@@ -66,6 +66,7 @@ def run_pipeline(
     outcome = Outcome()
     began = time.monotonic()
     folder = release or train_release(split, prepared, config, seed, artifacts)
+    outcome.release = folder
     outcome.seconds["train"] = time.monotonic() - began
     began = time.monotonic()
     served = Served(Release.load(folder))

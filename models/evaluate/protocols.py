@@ -32,6 +32,7 @@ class Outcome:
     lists: dict[str, RankedLists] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     memory_mib: float = 0.0
+    release: Path | None = None  # that was asked
 
 
 def run_baseline(name: str, split: RetailSplit, seed: int, k: int = 20) -> Outcome:
