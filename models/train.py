@@ -33,7 +33,15 @@ from models.dataset import CatalogueEvents, DataFault, PreparedData, load_prepar
 from models.evaluate import platt
 from models.export import ExportError
 from models.features import DAY_MS, FeatureEncoder, ItemTable
-from models.fitting import Checkpoints, fit, rank_batches, rank_logits, seed_everything, tower_batches
+from models.fitting import (
+    Checkpoints,
+    fit,
+    rank_batch_size,
+    rank_batches,
+    rank_logits,
+    seed_everything,
+    tower_batches,
+)
 from models.moment import Moment, encode_items, encode_users, look
 from models.new_shoppers import new_shopper_samples
 from models.publish import Trained, publish
@@ -137,7 +145,8 @@ class Training:
         batches = rank_batches(self.ranker, samples, config)
         rate = config.learning_rate / (1 if stage == "ranker" else 2)
         losses = fit(
-            stage, self.ranker, epochs, rate, config.weight_decay, batches, self.config.seed, self.kept
+            *(stage, self.ranker, epochs, rate, config.weight_decay, batches, self.config.seed, self.kept),
+            steps=-(-len(samples.label) // rank_batch_size(samples, config)),
         )
         self._done(stage, f"{len(samples.label):,} rows, loss {_trend(losses)}")
 

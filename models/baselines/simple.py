@@ -33,7 +33,9 @@ class PersonalFrequency:
         """Count."""
         self._counts = visits(split.train, self._half_life)
         buyers = np.asarray(split.bought.sum(axis=0)).ravel()
-        self._tie = buyers / max(float(buyers.max(initial=1.0)), 1.0) * 1e-6
+        # Less than any difference between counts, more than float32 loses on the largest of them.
+        least = 1e-3 if self._half_life is None else 1e-6
+        self._tie = buyers / max(float(buyers.max(initial=1.0)), 1.0) * least
 
     def scores(self, users: npt.NDArray[np.int64]) -> npt.NDArray[np.floating[Any]]:
         """[B, N]"""
