@@ -14,7 +14,7 @@ class ImplicitAls:
     """Alternating least squares on what was bought, binary, with ``implicit``'s own update rules."""
 
     def __init__(
-        self, factors: int = 128, regularization: float = 20.0, alpha: float = 10.0, rounds: int = 15
+        self, factors: int = 64, regularization: float = 5.0, alpha: float = 1.0, rounds: int = 15
     ) -> None:
         self._settings = {
             "factors": factors,

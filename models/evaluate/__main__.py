@@ -143,7 +143,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         help="of an item of the catalogue; less for tiny data only",
     )
     parser.add_argument(
-        "--config", choices=sorted(CONFIGS), default="full", help="of the pipeline's training"
+        "--config", choices=sorted(CONFIGS), default="bench", help="of the pipeline's training"
     )
     parser.add_argument(
         "--artifacts", type=Path, default=Path("var/quality"), help="where its releases are kept"
