@@ -87,7 +87,8 @@ class Training:
         """All stages; returns the release's folder and whether it passed the gate."""
         first = self._look(self.tower_until)
         later = [at for at in (*self.cutoffs, self.validate_from) if at != self.tower_until]
-        moments = {self.tower_until: first, **{at: self._look(at, first) for at in later}}
+        earlier = None if self.config.fresh_neighbours else first
+        moments = {self.tower_until: first, **{at: self._look(at, earlier) for at in later}}
         self._done("statistics", f"and neighbours of items, as of {len(moments)} moments")
         self._learn_tower("tower", moments[self.tower_until], self.data.begin, self.config.tower.epochs)
         vectors = encode_items(self.tower, self.base)
