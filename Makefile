@@ -72,9 +72,14 @@ lint: env-dev ## style, types, layers, the contract
 test: lint ## lint and every test
 	@$(PY) -m pytest
 
-BENCH ?= latency loaders index
+BENCH ?= latency loaders index web
 bench: env-dev ## measure against the running system (make up); BENCH="training" for one of bench/
 	@for name in $(BENCH); do $(PY) -m "bench.$$name" || exit 1; done
+
+# ---- texts ------------------------------------------------------------------------------------
+.PHONY: translations
+translations: env-dev ## collect the shop's texts, update and compile the catalogues; lists what is untranslated
+	@$(PY) -m webapp.translate
 
 # ---- contract ---------------------------------------------------------------------------------
 STUBS ?= protos/gen

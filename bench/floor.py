@@ -67,6 +67,7 @@ class Floor:
 def _session(path: Path) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3  # errors; constants that the converter left over are none
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 

@@ -10,13 +10,17 @@ Protocol: the running system's release, `--users` shoppers drawn with a seed, 20
   p50, p95 and p99 are over all answers; ratios are of the p50.
 * Saturated: `--clients` client processes for `--seconds`, three rounds, median; the floor with one process a
   core. Clients share the processors with the services.
+* BLAS has one thread, as in the services: with more, searching on busy cores waits for the others (ADR 0052).
 """
 
 from __future__ import annotations
 
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read once, when numpy is imported
+
 import argparse
 import json
-import os
 import random
 import subprocess
 import sys

@@ -30,7 +30,7 @@ from scripts.redis_load.problems import BadData, Problems
 from scripts.redis_load.sources import Part, Row, open_dataset, prepared_items, prepared_users
 from services.common.errors import Unavailable
 from services.common.redis import BULK_TIMEOUT_S, Redis, connect, ping
-from services.embedded.redis import find_redis, settings
+from services.embedded.redis import FSYNC, find_redis, settings
 
 _BATCH = 500
 
@@ -140,7 +140,9 @@ def _read(part: Part) -> float:
 @contextmanager
 def _redis(port: int) -> Iterator[Redis]:
     with tempfile.TemporaryDirectory(prefix="ecrs-bench-") as folder:
-        process = subprocess.Popen([find_redis(), *settings(port, Path(folder))], stdout=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            [find_redis(), *settings(port, Path(folder), FSYNC[0])], stdout=subprocess.DEVNULL
+        )
         client = connect(f"redis://127.0.0.1:{port}/0", timeout_s=BULK_TIMEOUT_S)
         try:
             _wait(client, process)

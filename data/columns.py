@@ -29,10 +29,13 @@ _MS = pa.timestamp("ms")
 class Columns:
     """The typed columns of one `Rows` batch of N rows. Arrays are [N]; rows marked bad drop out in `keep`."""
 
-    def __init__(self, rows: Rows, rejects: Rejects, nulls: tuple[str, ...] = NULLS) -> None:
+    def __init__(
+        self, rows: Rows, rejects: Rejects, nulls: tuple[str, ...] = NULLS, decimal: str = "."
+    ) -> None:
         self.rows = rows
         self._rejects = rejects
         self._nulls = pa.array(nulls, pa.string())
+        self._decimal_comma = decimal == ","
         self._reasons: dict[int, str] = {}
 
     def __len__(self) -> int:
@@ -62,6 +65,8 @@ class Columns:
     def number(self, name: str, *, required: bool = False, minimum: float = -math.inf) -> Any:
         """Finite numbers of at least `minimum`; null where unknown, unless `required`."""
         texts = self.text(name)
+        if self._decimal_comma:
+            texts = _with_points(texts)
         try:
             numbers = texts.cast(pa.float64())
         except pa.ArrowInvalid:
@@ -135,6 +140,13 @@ def _decodable(text: str) -> str | None:
     except UnicodeEncodeError:
         return None
     return text
+
+
+def _with_points(texts: Any) -> Any:
+    """Numbers such as 1.234,50 as 1234.50; what is not one becomes a text that is no number."""
+    known = pc.match_substring_regex(texts, r"^[+-]?(\d+|\d{1,3}(\.\d{3})+)(,\d+)?$")
+    points = pc.replace_substring(pc.replace_substring(texts, ".", ""), ",", ".")
+    return pc.if_else(pc.or_kleene(known, pc.is_null(texts)), points, "not a number")
 
 
 def _float(text: str | None) -> float | None:

@@ -40,6 +40,8 @@ class TextFormat:
     """Fields may be in double quotes, with delimiters and line ends inside."""
     columns: tuple[str, ...] = ()
     """Names of the columns of a file without a header; empty: the first line has the names."""
+    decimal: str = "."
+    """What stands before the decimals of a number: a point or a comma."""
 
 
 @dataclass(frozen=True)

@@ -139,7 +139,7 @@ def run(data: PreparedData, config: TrainConfig, share: float, artifacts: Path, 
 
 
 def _shown(results: Results) -> Table:
-    table = Table("by profile alone", "R@20", "N@20", "R@20 ever", "N@20 ever", "same of 20", "users")
+    table = Table("by profile", "R@20", "N@20", "R@20 ever", "N@20 ever", "same of 20", "users")
     for name, one in results.items():
         keys = ("recall_at_20", "ndcg_at_20", "recall_at_20_all", "ndcg_at_20_all")
         table.add_row(

@@ -12,14 +12,14 @@ FILE = ROOT / "nginx" / "compose.conf"
 
 
 def text() -> str:
-    """The configuration in the image of Nginx: its own user, front ends by their service names."""
+    """The configuration in the image of Nginx: front ends by their service names."""
     return render_nginx(
         folder=Path("/tmp"),  # noqa: S108  # the container's own
-        user="user nginx;",
+        user="",  # the container is nobody's but Nginx's user
         listen=str(PORTS["nginx"]),
         web1=f"web1:{PORTS['web1']}",
         web2=f"web2:{PORTS['web2']}",
-        root=Path("/usr/share/nginx/html"),  # holds no static files: the front ends are asked
+        root=Path("/usr/share/nginx/html"),  # webapp/static is mounted below
     )
 
 

@@ -11,6 +11,8 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ROOT = Path(__file__).resolve().parent.parent
+MIN_PASSWORD = 12
+"""Characters of the console's password."""
 
 
 class Settings(BaseSettings):
@@ -83,12 +85,44 @@ class Settings(BaseSettings):
         SecretStr(""),
         description="Key that signs the shop's cookies; empty: a random one kept in the state folder.",
     )
+    console_password: SecretStr = Field(
+        SecretStr(""),
+        description="Password of the console, asked for off loopback, at least 12 characters; empty: the "
+        "console is for loopback only.",
+    )
+
+    demo_personas: Literal["auto", "on", "off"] = Field(
+        "auto",
+        description="Whether visitors may sign in as the dataset's own shoppers, without a password; auto: "
+        "only while ECRS_BIND is loopback.",
+    )
+    rate_limits: bool = Field(
+        True, description="Whether the shop limits how often an address may post; off for load measurements."
+    )
+
+    api_token: SecretStr = Field(
+        SecretStr(""),
+        description="Token that the REST API asks for (Authorization: Bearer …); empty: none is asked for on "
+        "loopback, and elsewhere only the documentation and the health of the API answer.",
+    )
+    api_origins: str = Field(
+        "",
+        description="Sites whose pages may read the REST API (CORS), e.g. https://a.example, with spaces "
+        "between; empty: none.",
+    )
 
     @field_validator("redis_url")
     @classmethod
     def _redis_scheme(cls, value: str) -> str:
         if value and not value.startswith(("redis://", "rediss://", "unix://")):
             raise ValueError("must start with redis://, rediss:// or unix://")
+        return value
+
+    @field_validator("console_password")
+    @classmethod
+    def _password_length(cls, value: SecretStr) -> SecretStr:
+        if 0 < len(value.get_secret_value()) < MIN_PASSWORD:
+            raise ValueError(f"must have at least {MIN_PASSWORD} characters, or be empty")
         return value
 
     @field_validator("milvus_uri")
@@ -120,6 +154,11 @@ class Settings(BaseSettings):
     def milvus(self) -> str:
         """URI of Milvus, embedded or not."""
         return self.milvus_uri or f"http://127.0.0.1:{self.port('milvus')}"
+
+    def allow_demo_personas(self) -> bool:
+        """Whether the dataset's own shoppers may be signed in as."""
+        loopback = self.bind in {"127.0.0.1", "::1", "localhost"}
+        return self.demo_personas == "on" or (self.demo_personas == "auto" and loopback)
 
     def predictor(self) -> str:
         """URL of the ranker's predictor."""

@@ -1,7 +1,7 @@
 """Data that is the same for every shopper, kept in Redis by Flask-Caching so that all front ends share it.
 
 **Nothing personal goes in here**: no page, no list made for a shopper, no session. The keys in use are the
-popular rail and the persona pages. See docs/adr/0070.
+rails that are the same for all, similar products, searches and the persona pages. See docs/adr/0070 and 0111.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from flask_caching import Cache
 from flask_caching.backends.rediscache import RedisCache
 
 from services.common.errors import DeadlineExceeded, ReleaseNotLoaded, Unavailable
+from webapp.cache_counters import CacheCount, CacheCounters
 
 KEY_PREFIX = "ecrs:web:"
 KEEP_S = 86_400  # how long an old copy may stand in for a service that does not answer
@@ -64,30 +65,41 @@ class JsonRedisCache(RedisCache):
 class SharedCache:
     """Values that are fresh for a while and, when their source fails, are used for a day more.
 
-    A copy in the process answers when Redis does not.
+    A copy in the process answers when Redis does not. Keys are `<name>:<rest>`; hits and misses are counted
+    by name.
     """
 
-    def __init__(self, backend: Cache) -> None:
+    def __init__(self, backend: Cache, counters: CacheCounters) -> None:
         self._backend = backend
+        self._counters = counters
         self._local: OrderedDict[str, list[Any]] = OrderedDict()
 
-    def fetch(self, key: str, fresh_s: float, load: Callable[[], T]) -> T:
+    def fetch(self, key: str, fresh_s: float, load: Callable[[], T], keep_s: int = KEEP_S) -> T:
         """The value of `key`, at most `fresh_s` seconds old; older only while `load` meets an outage.
 
-        `load` returns something that JSON holds. Raises what `load` raises when there is no copy.
+        `load` returns something that JSON holds. `keep_s`: how long a copy is kept at all; little where there
+        may be many keys. Raises what `load` raises when there is no copy.
         """
+        name = key.partition(":")[0]
         held = self._get(key)
         if held is not None and 0 <= time.time() - held[0] < fresh_s:
+            self._counters.add(name, "hits")
             return held[1]  # type: ignore[no-any-return]  # what `load` made, read back
+        self._counters.add(name, "misses")
         try:
             value = load()
         except OUTAGES as error:
             if held is None:
                 raise
+            self._counters.add(name, "stale")
             log.warning("shared_cache.stale_used", key=key, error=str(error))
             return held[1]  # type: ignore[no-any-return]
-        self._set(key, [time.time(), value])
+        self._set(key, [time.time(), value], keep_s)
         return value
+
+    def stats(self) -> dict[str, CacheCount]:
+        """Hits and misses of all front ends by name; see `cache_stats`."""
+        return self._counters.totals()
 
     def _get(self, key: str) -> list[Any] | None:
         try:
@@ -97,12 +109,12 @@ class SharedCache:
             held = None
         return held if isinstance(held, list) and len(held) == 2 else self._local.get(key)
 
-    def _set(self, key: str, held: list[Any]) -> None:
+    def _set(self, key: str, held: list[Any], keep_s: int) -> None:
         self._local[key] = held
         self._local.move_to_end(key)
         if len(self._local) > MAX_LOCAL:
             self._local.popitem(last=False)
         try:
-            self._backend.set(key, held, timeout=KEEP_S)
+            self._backend.set(key, held, timeout=keep_s)
         except (redis.RedisError, OSError) as error:
             log.warning("shared_cache.unreachable", error=str(error))

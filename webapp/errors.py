@@ -6,8 +6,10 @@ from http import HTTPStatus
 
 import structlog
 from flask import Flask, Response, g, jsonify, make_response, render_template, request
+from flask_babel import LazyString
+from flask_babel import lazy_gettext as _l
 from flask_wtf.csrf import CSRFError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import BadRequest, HTTPException
 
 from services.common.errors import (
     DeadlineExceeded,
@@ -25,19 +27,23 @@ STATUS: dict[type[EcrsError], HTTPStatus] = {
     Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     DeadlineExceeded: HTTPStatus.SERVICE_UNAVAILABLE,
 }
-TEXTS = {
-    400: ("That did not work", "Something in the request was not as expected."),
-    404: ("Nothing here", "This page or product does not exist (any more)."),
-    405: ("Not like this", "This address cannot be used this way."),
-    413: ("Too much", "More was sent than this page takes."),
-    429: ("One moment, please", "Too many requests came at once. Wait a little and try again."),
-    500: ("Our mistake", "Something went wrong on our side. It has been written down."),
+TEXTS: dict[int, tuple[LazyString, LazyString]] = {
+    400: (_l("That did not work"), _l("Something in the request was not as expected.")),
+    404: (_l("Nothing here"), _l("This page or product does not exist (any more).")),
+    405: (_l("Not like this"), _l("This address cannot be used this way.")),
+    413: (_l("Too much"), _l("More was sent than this page takes.")),
+    429: (_l("One moment, please"), _l("Too many requests came at once. Wait a little and try again.")),
+    500: (_l("Our mistake"), _l("Something went wrong on our side. It has been written down.")),
+    502: (
+        _l("Our mistake"),
+        _l("A part of the shop did not do what it should. It has been written down."),
+    ),
     503: (
-        "We will be right back",
-        "A part of the shop does not answer right now. Trying again usually helps.",
+        _l("We will be right back"),
+        _l("A part of the shop does not answer right now. Trying again usually helps."),
     ),
 }
-CSRF_TEXT = "This form is too old or was opened elsewhere. Go back, reload the page and try again."
+CSRF_TEXT = _l("This form is too old or was opened elsewhere. Go back, reload the page and try again.")
 log = structlog.get_logger("webapp.errors")
 
 
@@ -49,12 +55,21 @@ def install(app: Flask) -> None:
     app.register_error_handler(Exception, _unexpected)
 
 
+def wants_json() -> bool:
+    """Whether the answer is for a program: JSON is accepted rather than HTML."""
+    return request.accept_mimetypes.best_match(["text/html", "application/json"]) == "application/json"
+
+
+class BadPage(BadRequest):
+    """A mistake in an address; `description` says in words what to do."""
+
+
 def _csrf(error: CSRFError) -> Response:
-    return _answer(400, CSRF_TEXT)
+    return _answer(400, str(CSRF_TEXT))
 
 
 def _http(error: HTTPException) -> Response:
-    response = _answer(error.code or 500)
+    response = _answer(error.code or 500, str(error.description) if isinstance(error, BadPage) else "")
     for name, value in error.get_headers():
         if name == "Allow":
             response.headers[name] = value
@@ -62,7 +77,7 @@ def _http(error: HTTPException) -> Response:
 
 
 def _domain(error: EcrsError) -> Response:
-    status = STATUS[type(error)]
+    status = STATUS.get(type(error), HTTPStatus.BAD_GATEWAY)
     log.warning("http.service_error", error=type(error).__name__, message=str(error))
     response = _answer(status.value)
     if status is HTTPStatus.SERVICE_UNAVAILABLE:
@@ -78,13 +93,17 @@ def _unexpected(error: Exception) -> Response:
 
 def _answer(status: int, text: str = "") -> Response:
     phrase = HTTPStatus(status).phrase
-    title, default = TEXTS.get(status, (phrase, "The request could not be answered."))
-    if request.accept_mimetypes.best_match(["text/html", "application/json"]) == "application/json":
+    title, default = TEXTS.get(status, (phrase, _l("The request could not be answered.")))
+    for_program = request.path.startswith("/api/") and request.path != "/api/docs"
+    if (
+        for_program
+        or request.accept_mimetypes.best_match(["text/html", "application/json"]) == "application/json"
+    ):
         response = jsonify(
             type="about:blank",
             title=phrase,
             status=status,
-            detail=text or default,
+            detail=text or str(default),
             request_id=g.get("request_id", ""),
         )
         response.status_code = status

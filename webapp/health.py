@@ -24,14 +24,19 @@ def healthz() -> Response:
 @blueprint.get("/readyz")
 def readyz() -> tuple[Response, int]:
     """Ready: 200 when user, item and recommend answer, else 503; `services` says which."""
+    found = probe_services()
+    ready = all(state == "ok" for state in found.values())
+    return jsonify(status="ok" if ready else "unavailable", services=found), 200 if ready else 503
+
+
+def probe_services() -> dict[str, str]:
+    """`ok`, or the name of the error, by service."""
     services = current_shop().services
-    found = {
+    return {
         "user": _probe(lambda: services.user.get_user(PROBE_ID, PROBE_TIMEOUT_S)),
         "item": _probe(lambda: services.item.get_item(PROBE_ID, PROBE_TIMEOUT_S)),
         "recommend": _probe(lambda: services.recommend.similar_items(PROBE_ID, PROBE_TIMEOUT_S, page_size=1)),
     }
-    ready = all(state == "ok" for state in found.values())
-    return jsonify(status="ok" if ready else "unavailable", services=found), 200 if ready else 503
 
 
 def _probe(call: Callable[[], object]) -> str:

@@ -2,43 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import time
 import uuid
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import structlog
-from flask import Flask, Response, g, request, url_for
+from flask import Flask, Response, current_app, g, request, url_for
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from services.common.rpc import calls
+from webapp.assets import static_url
+from webapp.headers import SECURITY_HEADERS
 from webapp.pictures import picture
 from webapp.shop import current_shop
 from webapp.shopper import current_shopper
+from webapp.storefront.wording import noun, nouns
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
-CONTENT_SECURITY_POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        "img-src 'self'",
-        "style-src 'self'",
-        "form-action 'self'",
-        "base-uri 'none'",
-        "frame-ancestors 'none'",
-    )
-)
-SECURITY_HEADERS = {
-    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
+DEPARTMENTS = 7  # categories in the header of every page
 log = structlog.get_logger("webapp.http")
 
 
@@ -64,8 +46,9 @@ def _finish(response: Response) -> Response:
         response.headers.setdefault(name, value)
     response.headers["X-Request-ID"] = g.request_id
     if request.endpoint != "static":
-        # A shopper's page is the shopper's alone, and must be made anew when the way leads back to it.
-        response.headers["Cache-Control"] = "private, no-store"
+        # A shopper's page is the shopper's alone, and must be made anew when the way leads back to it. Only
+        # the API, whose answers are no shopper's, says something else.
+        response.headers.setdefault("Cache-Control", "private, no-store")
         response.vary.add("Cookie")
     took_ms = round((time.perf_counter() - g.started) * 1000, 1)
     log.info(
@@ -76,20 +59,22 @@ def _finish(response: Response) -> Response:
 
 def _template_context() -> dict[str, Any]:
     """What every template has."""
+    shop = current_shop()
+    dataset = shop.dataset.get()
     return {
-        "dataset": current_shop().dataset.get(),
+        "dataset": dataset,
+        "noun": noun(dataset),
+        "nouns": nouns(dataset),
+        "departments": shop.categories.root().children[:DEPARTMENTS],
         "shopper": current_shopper(),
-        "static_url": _static_url,
+        "static_url": static_url,
         "picture": picture,
         "request_id": g.get("request_id", ""),
+        "page_url": _page_url,
+        "cart_count": 0,  # the cart's own context processor says the real number
     }
 
 
-def _static_url(filename: str) -> str:
-    return url_for("static", filename=filename, v=_digest(filename))
-
-
-@lru_cache(maxsize=64)
-def _digest(filename: str) -> str:
-    content = (Path(__file__).parent / "static" / filename).read_bytes()
-    return hashlib.sha256(content).hexdigest()[:12]
+def _page_url(endpoint: str) -> str:
+    """The address of a page; empty when this application has no such page: its entry is left out."""
+    return url_for(endpoint) if endpoint in current_app.view_functions else ""

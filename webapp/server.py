@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from services.bootstrap import web_clients
 from services.common import log as logs
 from services.settings import Settings
-from webapp import create_app
+from webapp import console, create_app
 from webapp.signing_key import SigningKeyError
 
 STOP_S = 5  # how long running requests may take to finish after SIGTERM
@@ -51,7 +51,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     logs.configure(settings.log_level, settings.log_format, service="web")
     with web_clients(settings) as services:
         try:
-            serve(create_app(settings, services), options.bind, options.port)
+            # What is asked of visitors depends on the address that is really listened on.
+            app = create_app(settings.model_copy(update={"bind": options.bind}), services)
+            figures = console.publisher(app).open()
+            try:
+                serve(app, options.bind, options.port)
+            finally:
+                figures.close()
         except SigningKeyError as error:
             return _fail(str(error))
         except (OSError, OverflowError) as error:  # the port is taken, not ours to open, or no port at all

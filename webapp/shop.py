@@ -7,9 +7,12 @@ from typing import Protocol, cast
 
 from flask import current_app
 
-from services.common.ports import ItemPort, RecommendPort, UserPort
+from services.common.ports import ItemPort, RankPort, RecallPort, RecommendPort, UserPort
 from webapp.cache import SharedCache
+from webapp.cache_counters import CacheCount
+from webapp.categories import CategorySource
 from webapp.dataset import DatasetSource
+from webapp.stores import Stores
 
 EXTENSION = "ecrs_shop"
 
@@ -26,17 +29,27 @@ class Services(Protocol):
     @property
     def recommend(self) -> RecommendPort: ...
 
+    @property
+    def recall(self) -> RecallPort: ...
+
+    @property
+    def rank(self) -> RankPort: ...
+
 
 @dataclass(frozen=True)
 class Shop:
     """Everything a view needs, put together by `build_app`.
 
+    `demo_personas`: whether the dataset's shoppers may be signed in as, without a password.
     `list_timeout_s`: for a recommendation; `call_timeout_s`: for a profile, an item, an event. Seconds.
     """
 
     services: Services
     shared: SharedCache
     dataset: DatasetSource
+    categories: CategorySource
+    stores: Stores
+    demo_personas: bool
     list_timeout_s: float
     call_timeout_s: float = 1.0
 
@@ -44,3 +57,8 @@ class Shop:
 def current_shop() -> Shop:
     """The shop of the application that handles this request."""
     return cast(Shop, current_app.extensions[EXTENSION])
+
+
+def cache_stats() -> dict[str, CacheCount]:
+    """Hits and misses of the shared cache by name, over all front ends."""
+    return current_shop().shared.stats()

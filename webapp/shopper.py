@@ -11,7 +11,7 @@ import secrets
 from dataclasses import dataclass
 
 from flask import Flask, request, session
-from flask.sessions import SecureCookieSessionInterface
+from flask.sessions import SecureCookieSessionInterface, SessionMixin
 
 ANONYMOUS_PREFIX = "anon-"
 NEW_PREFIX = "new-"
@@ -51,6 +51,16 @@ def sign_in(user_id: str) -> None:
     session.permanent = True
 
 
+def anonymous_id() -> str:
+    """The id of the anonymous visit that this session is; "" when it is none, or only now begins."""
+    return "" if session.get("user_id") else str(session.get("anonymous_id", ""))
+
+
+def is_registered_id(user_id: str) -> bool:
+    """Whether the id was given by this shop, to a visitor or newcomer: nobody signs in by such an id."""
+    return user_id.startswith((ANONYMOUS_PREFIX, NEW_PREFIX))
+
+
 def sign_out() -> None:
     """Forget who this was; the next request is a new anonymous visitor."""
     session.clear()
@@ -77,3 +87,7 @@ class SessionCookies(SecureCookieSessionInterface):
     def get_cookie_secure(self, app: Flask) -> bool:
         """Whether the browser may send the cookie by HTTPS only."""
         return request.is_secure
+
+    def should_set_cookie(self, app: Flask, session: SessionMixin) -> bool:
+        """Never with an answer of the API, where cookies mean nothing."""
+        return request.blueprint != "api" and super().should_set_cookie(app, session)

@@ -58,7 +58,13 @@ Command = Callable[[argparse.Namespace, original.Open], Table]
 def _recommend(options: argparse.Namespace, connect: original.Open) -> Table:
     session = [part for part in options.session.split(",") if part]
     return modern.recommend(
-        connect, options.user_id, options.profile, session, options.page_size, options.timeout
+        connect,
+        options.user_id,
+        options.profile,
+        session,
+        options.channel,
+        options.page_size,
+        options.timeout,
     )
 
 
@@ -69,7 +75,8 @@ COMMANDS: dict[str, Command] = {
     "recall": lambda o, connect: original.recall(connect, o.user_id, o.channel, o.count, o.timeout),
     "rank": lambda o, connect: original.rank(connect, o.user_id, o.items, o.timeout),
     "recommend": _recommend,
-    "similar": lambda o, connect: modern.similar(connect, o.item_id, o.page_size, o.timeout),
+    "similar": lambda o, connect: modern.similar(connect, o.item_id, o.channel, o.page_size, o.timeout),
+    "search": lambda o, connect: modern.search(connect, " ".join(o.words), o.page_size, o.timeout),
     "event": lambda o, connect: modern.event(connect, o.user_id, o.type, o.item_id, o.token, o.timeout),
 }
 
@@ -96,9 +103,14 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("user_id", metavar="uid", nargs="?", default="")
     command.add_argument("--profile", action="append", default=[], metavar="name=value")
     command.add_argument("--session", default="", metavar="id,id", help="items looked at, newest first")
+    command.add_argument("--channel", action="append", default=[], help="only this one; may be repeated")
     command.add_argument("--page-size", type=int)
     command = commands.add_parser("similar", help="items like one")
     command.add_argument("item_id", metavar="id")
+    command.add_argument("--channel", action="append", default=[], help="item_to_item or two_tower")
+    command.add_argument("--page-size", type=int)
+    command = commands.add_parser("search", help="items by words")
+    command.add_argument("words", nargs="+")
     command.add_argument("--page-size", type=int)
     command = commands.add_parser("event", help="record an event")
     command.add_argument("user_id", metavar="uid")

@@ -1,10 +1,11 @@
-"""Commands over `ecrs.*.v1`: `recommend`, `similar`, `event`."""
+"""Commands over `ecrs.*.v1`: `recommend`, `similar`, `search`, `event`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from ecrs.common.v1 import types_pb2
+from ecrs.item.v1 import item_service_pb2, item_service_pb2_grpc
 from ecrs.recommend.v1 import recommend_service_pb2, recommend_service_pb2_grpc
 from ecrs.user.v1 import user_service_pb2, user_service_pb2_grpc
 
@@ -19,12 +20,13 @@ def recommend(
     user_id: str,
     profile: Sequence[str],
     session: Sequence[str],
+    channels: Sequence[str],
     page_size: int | None,
     timeout_s: float,
 ) -> Table:
     """`recommend`: a list for a user, a profile (`age=45-54`), or the items of a session."""
     request = recommend_service_pb2.RecommendRequest(
-        user_id=user_id, session_item_ids=session, page_size=page_size
+        user_id=user_id, session_item_ids=session, channels=channels, page_size=page_size
     )
     for part in profile:
         name, found, value = part.partition("=")
@@ -38,12 +40,28 @@ def recommend(
     return _table(response.items, f"{remark}{_degraded(response.degraded)}")
 
 
-def similar(connect: Open, item_id: str, page_size: int | None, timeout_s: float) -> Table:
+def similar(
+    connect: Open, item_id: str, channels: Sequence[str], page_size: int | None, timeout_s: float
+) -> Table:
     """`similar <id>`: items like the given one."""
-    request = recommend_service_pb2.SimilarItemsRequest(item_id=item_id, page_size=page_size)
+    request = recommend_service_pb2.SimilarItemsRequest(
+        item_id=item_id, channels=channels, page_size=page_size
+    )
     stub = recommend_service_pb2_grpc.RecommendServiceStub(connect("recommend"))
     response = stub.SimilarItems(request, timeout=timeout_s)
     return _table(response.items, f"release {response.model_version}{_degraded(response.degraded)}")
+
+
+def search(connect: Open, query: str, page_size: int | None, timeout_s: float) -> Table:
+    """`search <words>`: items of the catalogue."""
+    request = item_service_pb2.SearchItemsRequest(query=query, page_size=page_size)
+    stub = item_service_pb2_grpc.ItemServiceStub(connect("item"))
+    response = stub.SearchItems(request, timeout=timeout_s)
+    rows = [
+        (item.item_id, item.title, " / ".join(item.category_path), _price(item)) for item in response.items
+    ]
+    meant = f", searched for {response.corrected_query!r}" if response.corrected_query else ""
+    return Table(("item_id", "title", "category", "price"), rows, f"{response.total_count} in all{meant}")
 
 
 def event(connect: Open, user_id: str, kind: str, item_id: str, token: str, timeout_s: float) -> Table:
@@ -64,13 +82,17 @@ def _table(items: Sequence[recommend_service_pb2.RecommendedItem], remark: str) 
             f"{item.score:.4f}",
             item.item.title,
             " / ".join(item.item.category_path),
-            f"{item.item.price:.2f}" if item.item.HasField("price") else "",
+            _price(item.item),
             "+".join(item.channels),
             _reason(item.reason),
         )
         for item in items
     ]
     return Table(_COLUMNS, rows, remark)
+
+
+def _price(item: item_service_pb2.Item) -> str:
+    return f"{item.price:.2f}" if item.HasField("price") else ""
 
 
 def _reason(reason: recommend_service_pb2.Reason) -> str:

@@ -87,7 +87,7 @@ def stream(
     size = path.stat().st_size if path.exists() else None
     with progress(f"{table}: {path.name}", size, "B") as advance:
         for rows in read_rows(path, table, required, rejects, form, advance):
-            yield Columns(rows, rejects, nulls)
+            yield Columns(rows, rejects, nulls, form.decimal)
 
 
 def categorical(

@@ -91,7 +91,7 @@ class Mapped:
             return
         with progress(f"{name}: {path.name}", parquet_rows(path), "row") as advance:
             for rows in read_parquet_rows(path, name, required, advance):
-                yield Columns(rows, out.rejects, table.nulls)
+                yield Columns(rows, out.rejects, table.nulls, table.form.decimal)
 
     def _mapping(self) -> Path:
         if self._options.mapping is None:

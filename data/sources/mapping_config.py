@@ -127,7 +127,10 @@ def _file(table: TableReader) -> TableFile:
         encoding=table.text("encoding", "utf-8"),
         quoted=table.flag("quoted", True),
         columns=table.texts("columns"),
+        decimal=table.text("decimal", "."),
     )
+    if form.decimal not in {".", ","}:
+        raise table.error("decimal", 'must be "." or ","')
     if not form.delimiter or (form.quoted and len(form.delimiter) != 1):
         raise table.error("delimiter", "must be one character; a longer one needs quoted = false")
     return TableFile(table.text("file"), form, (*NULLS, *table.texts("nulls")))

@@ -14,6 +14,7 @@ from string import Template
 from scripts.console import CommandError
 from scripts.supervision.parts import Part, local_host, nginx_dir
 from services.settings import ROOT, Settings
+from webapp.headers import SECURITY_HEADERS
 
 _SOCKET_LIMIT = 100  # bytes; Linux allows 107, macOS 103, and supervisord appends to it while it binds
 _LOG_BYTES, _LOG_BACKUPS = 10 * 1024 * 1024, 3
@@ -159,8 +160,32 @@ def render_nginx(*, folder: Path, user: str, listen: str, web1: str, web2: str, 
     for path in (folder, root):
         if any(character in str(path) for character in '"$\\\n'):
             raise CommandError(f"{path}: Nginx cannot use a path with quotes, $ or \\: choose another folder")
-    places = {"folder": folder, "user": user, "listen": listen, "web1": web1, "web2": web2, "root": root}
+    places = {
+        "folder": folder,
+        "user": user,
+        "listen": listen,
+        "web1": web1,
+        "web2": web2,
+        "root": root,
+        "header_maps": "\n".join(map(_header_map, SECURITY_HEADERS)),
+        "add_headers": "\n".join(
+            f"        add_header {name} $ecrs_{_variable(name)} always;" for name in SECURITY_HEADERS
+        ),
+    }
     return NginxTemplate(TEMPLATE.read_text("utf-8")).substitute(places)
+
+
+def _header_map(name: str) -> str:
+    """Makes the variable with a header's value, empty where the front end has set the header."""
+    variable = _variable(name)
+    return (
+        f'    map $upstream_http_{variable} $ecrs_{variable} {{ "" "{SECURITY_HEADERS[name]}"; default ""; }}'
+    )
+
+
+def _variable(header: str) -> str:
+    """A header's name as Nginx spells it in variables."""
+    return header.lower().replace("-", "_")
 
 
 def _nginx_user() -> str:

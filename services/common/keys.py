@@ -8,6 +8,9 @@ GENERATION = "ecrs:generation"
 RELEASE = "ecrs:release"
 """Name of the current release."""
 
+CHANGED_ITEMS = "ecrs:changed:i"
+"""Stream of writes through the item service, which the search follows: `ids`, a JSON list, in each entry."""
+
 DATASET = "ecrs:dataset"
 """dataset.toml as JSON, of the users and items that are loaded."""
 
@@ -69,3 +72,8 @@ def live_events(user_id: str) -> str:
 def live_event_ids(user_id: str) -> str:
     """Sorted set of the event ids among the live events, scored by arrival."""
     return f"ecrs:d:{user_id}"
+
+
+def stats(service: str, pid: int) -> str:
+    """Live figures of a process, for the console: JSON object, expires."""
+    return f"ecrs:stats:{service}:{pid}"

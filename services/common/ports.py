@@ -24,6 +24,9 @@ EVENT_TYPES = ("view", "click", "cart", "purchase", "favorite", "comment", "rate
 CHANNELS = ("two_tower", "item_to_item", "bought_again", "popular", "segment", "trending", "new")
 """Recall channels in the order of preference when two give an item the same place."""
 
+SIMILAR_CHANNELS = ("item_to_item", "two_tower")
+"""Channels of similar items: bought together, and alternatives."""
+
 
 class Degradation(Enum):
     """A part that did not answer; the list was made without it. Values are those of the proto enum."""
@@ -146,6 +149,7 @@ class RecommendQuery:
     filter: ItemFilter = NO_FILTER
     placement: str = "home"
     candidate_count: int = 200
+    channels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +183,73 @@ class Recommendation:
     degraded: frozenset[Degradation] = frozenset()
     user_known: bool = False
     timings_ms: Mapping[str, float] = field(default_factory=dict)
+
+
+SEARCH_ORDERS = ("relevance", "popularity", "newest", "price_ascending", "price_descending")
+"""Orders of a search; index + 1 is the number of the proto enum."""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchQuery:
+    """What to search or browse; `order` "" = relevance with a text, else popularity."""
+
+    text: str = ""
+    category_path: tuple[str, ...] = ()
+    brands: tuple[str, ...] = ()
+    price_min: float | None = None
+    price_max: float | None = None
+    order: str = ""
+    page_size: int = 20
+    page_token: str = ""
+    include_unavailable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """A page of what fits, and counts over all that fits (value, number), most frequent first."""
+
+    items: tuple[Item, ...]
+    next_page_token: str
+    total_count: int
+    brands: tuple[tuple[str, int], ...] = ()
+    categories: tuple[tuple[str, int], ...] = ()
+    corrected_text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Category:
+    """A category with the number of items at and below it."""
+
+    name: str
+    item_count: int
+    children: "tuple[Category, ...]" = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Contribution:
+    """What one group of features adds to a score: `effect` is a difference of log-odds."""
+
+    feature: str
+    value: str
+    effect: float
+
+
+@dataclass(frozen=True, slots=True)
+class ItemExplanation:
+    """Why an item has its score; contributions strongest first."""
+
+    item_id: str
+    score: float
+    contributions: tuple[Contribution, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainResult:
+    """Explanations in the order asked for, of one release."""
+
+    items: tuple[ItemExplanation, ...]
+    release: str
+    missing_ids: tuple[str, ...] = ()
 
 
 @runtime_checkable
@@ -224,6 +295,10 @@ class ItemPort(Protocol):
 
     def list_items(self, page_size: int, page_token: str, timeout_s: float) -> tuple[list[Item], str]: ...
 
+    def search_items(self, query: SearchQuery, timeout_s: float) -> SearchResult: ...
+
+    def list_categories(self, depth: int, timeout_s: float) -> tuple[Category, ...]: ...
+
 
 @runtime_checkable
 class RecallPort(Protocol):
@@ -246,6 +321,7 @@ class RecallPort(Protocol):
         timeout_s: float,
         item_filter: ItemFilter = NO_FILTER,
         release: str = "",
+        channels: Sequence[str] = (),
     ) -> RecallResult: ...
 
     def encode_user(
@@ -261,6 +337,10 @@ class RankPort(Protocol):
         self, context: UserContext, item_ids: Sequence[str], timeout_s: float, release: str = ""
     ) -> RankResult: ...
 
+    def explain_items(
+        self, context: UserContext, item_ids: Sequence[str], timeout_s: float, release: str = ""
+    ) -> ExplainResult: ...
+
 
 @runtime_checkable
 class RecommendPort(Protocol):
@@ -275,4 +355,5 @@ class RecommendPort(Protocol):
         page_size: int = 20,
         item_filter: ItemFilter = NO_FILTER,
         placement: str = "similar",
+        channels: Sequence[str] = (),
     ) -> Recommendation: ...

@@ -8,7 +8,7 @@ import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from services.common.errors import InvalidArgument
-from services.common.ports import AttributeValue, ItemFilter
+from services.common.ports import CHANNELS, AttributeValue, ItemFilter
 
 MAX_ID_BYTES = 256
 MAX_TEXT_BYTES = 1024
@@ -123,6 +123,18 @@ def check_filter(item_filter: ItemFilter, field: str = "filter") -> ItemFilter:
     if low is not None and high is not None and low > high:
         raise InvalidArgument(f"{field}.price_min", f"{low:g} is above price_max {high:g}")
     return item_filter
+
+
+def check_channels(
+    channels: Sequence[str], allowed: Sequence[str] = CHANNELS, field: str = "channels"
+) -> tuple[str, ...]:
+    """Names of recall channels, each once, in the order given. Raises InvalidArgument for any other name."""
+    if len(channels) > MAX_FILTER_VALUES:
+        raise InvalidArgument(field, f"has {len(channels)} elements, allowed are at most {MAX_FILTER_VALUES}")
+    for name in channels:
+        if name not in allowed:
+            raise InvalidArgument(field, f"{name[:100]!r} is none of {', '.join(allowed)}")
+    return tuple(dict.fromkeys(channels))
 
 
 def encode_page_token(kind: str, position: str) -> str:

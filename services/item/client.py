@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from ecrs.item.v1 import item_service_pb2 as pb
 from ecrs.item.v1 import item_service_pb2_grpc as stubs
 
-from services.common.ports import Item
+from services.common.ports import SEARCH_ORDERS, Category, Item, SearchQuery, SearchResult
 from services.common.rpc import Target
-from services.item.messages import item_from_proto, item_to_proto
+from services.item.messages import categories_from_proto, item_from_proto, item_to_proto
+from services.item.search.query import check_order
 
 
 class ItemClient:
@@ -43,3 +44,31 @@ class ItemClient:
         request = pb.ListItemsRequest(page_size=page_size, page_token=page_token)
         response = self._target.call(self._stub.ListItems, request, timeout_s)
         return [item_from_proto(item) for item in response.items], response.next_page_token
+
+    def search_items(self, query: SearchQuery, timeout_s: float) -> SearchResult:
+        order = SEARCH_ORDERS.index(check_order(query.order)) + 1 if query.order else 0
+        request = pb.SearchItemsRequest(
+            query=query.text,
+            category_path=query.category_path,
+            brands=query.brands,
+            price_min=query.price_min,
+            price_max=query.price_max,
+            order=pb.SearchOrder.ValueType(order),
+            page_size=query.page_size,
+            page_token=query.page_token,
+            include_unavailable=query.include_unavailable,
+        )
+        response = self._target.call(self._stub.SearchItems, request, timeout_s)
+        return SearchResult(
+            tuple(item_from_proto(item) for item in response.items),
+            response.next_page_token,
+            response.total_count,
+            tuple((facet.value, facet.count) for facet in response.brands),
+            tuple((facet.value, facet.count) for facet in response.categories),
+            response.corrected_query,
+        )
+
+    def list_categories(self, depth: int, timeout_s: float) -> tuple[Category, ...]:
+        request = pb.ListCategoriesRequest(depth=depth)
+        response = self._target.call(self._stub.ListCategories, request, timeout_s)
+        return categories_from_proto(response.categories)

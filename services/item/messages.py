@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ecrs.item.v1 import item_service_pb2 as pb
 
 from services.common.convert import attributes_from_proto, fill_attributes
-from services.common.ports import Item
+from services.common.ports import Category, Item
 
 
 def item_to_proto(item: Item) -> pb.Item:
@@ -37,3 +39,16 @@ def item_from_proto(message: pb.Item, field: str = "item") -> Item:
         listed_at_ms=message.listed_at_ms,
         attributes=attributes_from_proto(message.attributes, f"{field}.attributes"),
     )
+
+
+def categories_to_proto(categories: Iterable[Category]) -> list[pb.Category]:
+    """A level of the tree with all below it."""
+    return [
+        pb.Category(name=one.name, item_count=one.item_count, children=categories_to_proto(one.children))
+        for one in categories
+    ]
+
+
+def categories_from_proto(messages: Iterable[pb.Category]) -> tuple[Category, ...]:
+    """A level of the tree with all below it."""
+    return tuple(Category(one.name, one.item_count, categories_from_proto(one.children)) for one in messages)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from services.common.errors import InvalidArgument, NotFound
-from services.common.ports import Item
+from services.common.errors import InvalidArgument, NotFound, Unavailable
+from services.common.ports import Category, Item, SearchQuery, SearchResult
 from services.common.validate import (
     check_attributes,
     check_count,
@@ -19,8 +19,10 @@ from services.common.validate import (
     decode_page_token,
     encode_page_token,
 )
+from services.item.search.columns import MAX_LEVELS
+from services.item.search.engine import SearchEngine
+from services.item.search.query import check_depth, check_query
 
-MAX_LEVELS = 8
 _LAST_MS = 253_402_300_799_999  # the end of the year 9999
 RESERVED = frozenset(
     [
@@ -52,14 +54,21 @@ class ItemStore(Protocol):
     def ids_after(self, item_id: str, count: int) -> list[str]: ...
 
 
+class Search(Protocol):
+    """The index that is current. Raises Unavailable until there is one."""
+
+    @property
+    def engine(self) -> SearchEngine: ...
+
+
 class ItemService:
-    """Implements `services.common.ports.ItemPort` over a store.
+    """Implements `services.common.ports.ItemPort` over a store, and an index of it if it is to be searched.
 
     `timeout_s` is the port's; the store's own time limit (a quarter of a second) is what bounds a call here.
     """
 
-    def __init__(self, store: ItemStore) -> None:
-        self._store = store
+    def __init__(self, store: ItemStore, search: Search | None = None) -> None:
+        self._store, self._search = store, search
 
     def get_item(self, item_id: str, timeout_s: float) -> Item:
         """One item. Raises NotFound."""
@@ -97,6 +106,30 @@ class ItemService:
         page = ids[:page_size]
         found, _ = self._split(page) if page else ([], [])
         return found, encode_page_token("items", page[-1]) if len(ids) > page_size else ""
+
+    def search_items(self, query: SearchQuery, timeout_s: float) -> SearchResult:
+        """A page of what fits, as the store has it now, and counts over all that fits. Raises Unavailable."""
+        check_query(query)
+        found = self._engine().search(query)
+        items, _ = self._split(found.item_ids) if found.item_ids else ([], [])
+        return SearchResult(
+            tuple(items),
+            found.next_page_token,
+            found.total_count,
+            tuple(found.brands),
+            tuple(found.categories),
+            found.corrected_text,
+        )
+
+    def list_categories(self, depth: int, timeout_s: float) -> tuple[Category, ...]:
+        """The categories of what is available, most items first. Raises Unavailable."""
+        check_depth(depth)
+        return self._engine().categories(depth)
+
+    def _engine(self) -> SearchEngine:
+        if self._search is None:
+            raise Unavailable("this item service was started without its search")
+        return self._search.engine
 
     def _split(self, ids: Sequence[str]) -> tuple[list[Item], list[str]]:
         found = self._store.items(ids)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 
 import structlog
@@ -11,8 +12,12 @@ from services.common.generations import GenerationReader, Pipeline
 from services.common.ports import Item
 from services.common.redis import Redis, ping
 from services.item.codec import item_from_json, item_to_json
+from services.item.search.feed import Changes
 
 log = structlog.get_logger()
+
+_REMEMBERED = 10_000  # writes that the stream of changes keeps, at least
+_BEGINNING = "0-0"
 
 
 class RedisItemStore:
@@ -59,6 +64,7 @@ class RedisItemStore:
             pipeline.mset({keys.item(g, item_id): value for item_id, value in values.items()})
             pipeline.mset({keys.original_item(item_id): value for item_id, value in values.items()})
             pipeline.zadd(keys.LIVE_ITEMS, dict.fromkeys(values, 0))
+            pipeline.xadd(keys.CHANGED_ITEMS, {"ids": json.dumps(list(values))}, maxlen=_REMEMBERED)
             if available:
                 pipeline.srem(keys.UNAVAILABLE, *available)
             if unavailable:
@@ -80,6 +86,24 @@ class RedisItemStore:
             change = "srem" if available else "sadd"
             self._reader.write(lambda pipeline, _: getattr(pipeline, change)(keys.UNAVAILABLE, *marked))
         return stored
+
+    def changes(self, cursor: str) -> Changes:
+        """What was written after `cursor`, "" for a cursor to begin with; and what cannot be bought now."""
+        seen = ""
+
+        def ask(pipeline: Pipeline, generation: Callable[[str], str]) -> None:
+            nonlocal seen
+            seen = generation("items")
+            pipeline.smembers(keys.UNAVAILABLE)
+            if cursor:
+                pipeline.xrange(keys.CHANGED_ITEMS, min=f"({cursor}")
+            else:
+                pipeline.xrevrange(keys.CHANGED_ITEMS, count=1)
+
+        unavailable, entries = self._reader.read(ask)
+        last = entries[-1][0].decode() if entries else cursor or _BEGINNING
+        written = [item_id for _, entry in entries for item_id in json.loads(entry[b"ids"])] if cursor else []
+        return Changes(seen, last, tuple(written), frozenset(raw.decode() for raw in unavailable))
 
     def ids_after(self, item_id: str, count: int) -> list[str]:
         """The next `count` item ids in byte order after `item_id` ("" for the first)."""

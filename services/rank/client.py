@@ -10,7 +10,7 @@ from ecrs.rank.v1 import rank_service_pb2_grpc as pb_grpc
 
 from models.features import UserContext
 from services.common import convert
-from services.common.ports import RankResult
+from services.common.ports import Contribution, ExplainResult, ItemExplanation, RankResult
 from services.common.rpc import Target
 
 
@@ -35,4 +35,25 @@ class RankClient:
         response = self._target.call(self._stub.RankItems, request, timeout_s)
         return RankResult(
             np.array(response.scores, np.float32), response.model_version, tuple(response.missing_ids)
+        )
+
+    def explain_items(
+        self, context: UserContext, item_ids: Sequence[str], timeout_s: float, release: str = ""
+    ) -> ExplainResult:
+        """See `RankPort`."""
+        request = pb.ExplainItemsRequest(
+            context=convert.context_to_proto(context), item_ids=item_ids, release=release
+        )
+        response = self._target.call(self._stub.ExplainItems, request, timeout_s)
+        return ExplainResult(
+            tuple(
+                ItemExplanation(
+                    item.item_id,
+                    item.score,
+                    tuple(Contribution(part.feature, part.value, part.effect) for part in item.contributions),
+                )
+                for item in response.items
+            ),
+            response.model_version,
+            tuple(response.missing_ids),
         )

@@ -43,6 +43,7 @@ class LoadedRanker:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = release.name
+        self.release = release
         self.schema, self.table, self.encoder = release.schema, release.items, release.encoder
         self._predictor, self._open_bridge = predictor, open_bridge
         self._breaker = breaker or Breaker(failures=3, probe_s=1.0)
@@ -59,7 +60,10 @@ class LoadedRanker:
         Raises:
             Unavailable: the predictor does not answer.
         """
-        feeds = self.encoder.rank(context, rows)
+        return self.probabilities(self.encoder.rank(context, rows), timeout_s)
+
+    def probabilities(self, feeds: Feeds, timeout_s: float) -> npt.NDArray[np.float32]:
+        """Probability of each row of feeds, float32 [C]. Raises Unavailable."""
         try:
             return self._predict(feeds, timeout_s)
         except BadFeeds as error:

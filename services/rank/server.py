@@ -31,6 +31,32 @@ class RankServicer(pb_grpc.RankServiceServicer):
             scores=result.scores.tolist(), model_version=result.release, missing_ids=result.missing_ids
         )
 
+    def ExplainItems(  # noqa: N802
+        self, request: pb.ExplainItemsRequest, context: grpc.ServicerContext
+    ) -> pb.ExplainItemsResponse:
+        """See the proto."""
+        result = self._port.explain_items(
+            convert.context_from_proto(request.context).context,
+            list(request.item_ids),
+            remaining_s(),
+            request.release,
+        )
+        return pb.ExplainItemsResponse(
+            items=[
+                pb.ItemExplanation(
+                    item_id=item.item_id,
+                    score=item.score,
+                    contributions=[
+                        pb.Contribution(feature=part.feature, value=part.value, effect=part.effect)
+                        for part in item.contributions
+                    ],
+                )
+                for item in result.items
+            ],
+            model_version=result.release,
+            missing_ids=result.missing_ids,
+        )
+
 
 def servicer(port: RankPort) -> Servicer:
     """The service, to be added to a server."""

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from threading import Lock
 from typing import Protocol
 
 import numpy as np
 
 from models.features import UserContext
 from services.common.errors import DeadlineExceeded, InvalidArgument
-from services.common.ports import RankResult
+from services.common.ports import ExplainResult, RankResult
+from services.common.validate import check_ids
+from services.rank.explain import Explainer
 from services.rank.loaded import LoadedRanker
 
 MAX_ITEMS = 1_000
+MAX_EXPLAINED = 50
+_LEAST_S = 0.1
 
 
 class Rankers(Protocol):
@@ -26,6 +32,8 @@ class RankService:
 
     def __init__(self, rankers: Rankers) -> None:
         self._rankers = rankers
+        self._explainer: tuple[str, Explainer] | None = None  # of the release explained last
+        self._lock = Lock()
 
     def rank_items(
         self, context: UserContext, item_ids: Sequence[str], timeout_s: float, release: str = ""
@@ -47,3 +55,31 @@ class RankService:
             scores[known] = ranker.score(context, rows[known], timeout_s)
         missing = tuple(item_id for item_id, has in zip(item_ids, known.tolist(), strict=True) if not has)
         return RankResult(scores, ranker.name, missing)
+
+    def explain_items(
+        self, context: UserContext, item_ids: Sequence[str], timeout_s: float, release: str = ""
+    ) -> ExplainResult:
+        """See `RankPort`. The first of a release also reads its catalogue, which takes about a second."""
+        ids = check_ids("item_ids", item_ids, MAX_EXPLAINED)
+        if len(ids) != len(item_ids):
+            raise InvalidArgument("item_ids", "must be distinct")
+        if timeout_s <= 0:
+            raise DeadlineExceeded("no time is left to explain items")
+        end = time.monotonic() + timeout_s
+        ranker = self._rankers.get(release)
+        rows = ranker.table.row_of(ids)
+        known = [item_id for item_id, row in zip(ids, rows.tolist(), strict=True) if row >= 0]
+        missing = tuple(item_id for item_id, row in zip(ids, rows.tolist(), strict=True) if row < 0)
+        if not known:
+            return ExplainResult((), ranker.name, missing)
+        explainer = self._explainer_of(ranker)
+        # Reading the catalogue may have used up the time: the answer is still worth a moment.
+        left_s = max(end - time.monotonic(), _LEAST_S)
+        items = explainer.explain(ranker, context, known, rows[rows >= 0], left_s)
+        return ExplainResult(tuple(items), ranker.name, missing)
+
+    def _explainer_of(self, ranker: LoadedRanker) -> Explainer:
+        with self._lock:
+            if self._explainer is None or self._explainer[0] != ranker.name:
+                self._explainer = (ranker.name, Explainer(ranker.release))
+            return self._explainer[1]

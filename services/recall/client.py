@@ -58,10 +58,15 @@ class RecallClient:
         timeout_s: float,
         item_filter: ItemFilter = NO_FILTER,
         release: str = "",
+        channels: Sequence[str] = (),
     ) -> RecallResult:
         """See `RecallPort`."""
         request = pb.SimilarItemsRequest(
-            item_id=item_id, top_k=top_k, filter=convert.filter_to_proto(item_filter), release=release
+            item_id=item_id,
+            top_k=top_k,
+            filter=convert.filter_to_proto(item_filter),
+            release=release,
+            channels=channels,
         )
         response = self._target.call(self._stub.SimilarItems, request, timeout_s)
         return RecallResult(

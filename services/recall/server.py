@@ -53,6 +53,7 @@ class RecallServicer(pb_grpc.RecallServiceServicer):
             remaining_s(),
             item_filter=convert.filter_from_proto(request.filter),
             release=request.release,
+            channels=tuple(request.channels),
         )
         return pb.SimilarItemsResponse(
             candidates=_candidates(result.candidates),

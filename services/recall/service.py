@@ -11,17 +11,18 @@ import numpy.typing as npt
 import structlog
 
 from models.features import UserContext
-from services.common.errors import DeadlineExceeded, InvalidArgument, NotFound, Unavailable
+from services.common.errors import DeadlineExceeded, NotFound, Unavailable
 from services.common.ports import (
     CHANNELS,
     NO_FILTER,
+    SIMILAR_CHANNELS,
     Candidate,
     ChannelReport,
     Degradation,
     ItemFilter,
     RecallResult,
 )
-from services.common.validate import check_filter, check_id, check_range
+from services.common.validate import check_channels, check_filter, check_id, check_range
 from services.recall.availability import LiveSet
 from services.recall.channels import REGISTRY, Request
 from services.recall.loaded import LoadedRelease
@@ -66,7 +67,7 @@ class RecallService:
         """See `RecallPort`. A channel that fails is reported; the others fill the list."""
         end = time.monotonic() + timeout_s
         _check(top_k, timeout_s, item_filter)
-        wanted = _checked_channels(channels)
+        wanted = check_channels(channels) or CHANNELS
         loaded = self._releases.get(release)
         past = loaded.encoder.summary(context)
         allowed = loaded.allowed(item_filter, past, self._availability.current)
@@ -98,10 +99,12 @@ class RecallService:
         timeout_s: float,
         item_filter: ItemFilter = NO_FILTER,
         release: str = "",
+        channels: Sequence[str] = (),
     ) -> RecallResult:
         """See `RecallPort`. Neighbours by shoppers first, then the nearest vectors; never the item itself."""
         end = time.monotonic() + timeout_s
         check_id("item_id", item_id)
+        wanted = check_channels(channels, SIMILAR_CHANNELS) or SIMILAR_CHANNELS
         _check(top_k, timeout_s, item_filter)
         loaded = self._releases.get(release)
         row = int(loaded.rows_of([item_id])[0])
@@ -112,21 +115,24 @@ class RecallService:
         allowed = np.ones(len(loaded.item_ids), np.bool_) if shared is None else shared.copy()
         allowed[row] = False
         degraded: set[Degradation] = set()
-        near = np.asarray(loaded.neighbours[row], np.int64)
-        kept = np.flatnonzero((near >= 0) & allowed[near])[:top_k]
-        reasons = np.full(len(kept), row, np.int64)
-        found = {"item_to_item": Found(near[kept], loaded.neighbour_scores[row][kept], reasons)}
-        try:
-            rows, scores, failed = loaded.search.nearest(
-                loaded.vectors[row], top_k, allowed, max(end - time.monotonic(), 0.001)
-            )
-        except Unavailable as error:
-            log.warning("channel.failed", channel="two_tower", error=str(error))
-            degraded.add(Degradation.INDEX)
-        else:
-            found["two_tower"] = Found(rows, scores)
-            if failed:
+        found: dict[str, Found] = {}
+        if "item_to_item" in wanted:
+            near = np.asarray(loaded.neighbours[row], np.int64)
+            kept = np.flatnonzero((near >= 0) & allowed[near])[:top_k]
+            reasons = np.full(len(kept), row, np.int64)
+            found["item_to_item"] = Found(near[kept], loaded.neighbour_scores[row][kept], reasons)
+        if "two_tower" in wanted:
+            try:
+                rows, scores, failed = loaded.search.nearest(
+                    loaded.vectors[row], top_k, allowed, max(end - time.monotonic(), 0.001)
+                )
+            except Unavailable as error:
+                log.warning("channel.failed", channel="two_tower", error=str(error))
                 degraded.add(Degradation.INDEX)
+            else:
+                found["two_tower"] = Found(rows, scores)
+                if failed:
+                    degraded.add(Degradation.INDEX)
         candidates: tuple[Candidate, ...] = merge(found, self._quotas, top_k, loaded.item_ids)
         reports = tuple(ChannelReport(name, len(part.rows)) for name, part in found.items())
         return RecallResult(candidates, loaded.name, frozenset(degraded), reports)
@@ -146,13 +152,6 @@ def _check(top_k: int, timeout_s: float, item_filter: ItemFilter) -> None:
     check_filter(item_filter)
     if timeout_s <= 0:
         raise DeadlineExceeded("no time is left to recall items")
-
-
-def _checked_channels(channels: Sequence[str]) -> Sequence[str]:
-    for name in channels:
-        if name not in REGISTRY:
-            raise InvalidArgument("channels", f"{name!r} is none of {', '.join(CHANNELS)}")
-    return tuple(dict.fromkeys(channels)) or CHANNELS
 
 
 def _is_bug(error: Exception) -> bool:

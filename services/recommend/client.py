@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ecrs.recommend.v1 import recommend_service_pb2 as pb
 from ecrs.recommend.v1 import recommend_service_pb2_grpc as pb_grpc
 
@@ -40,6 +42,7 @@ class RecommendClient:
             filter=convert.filter_to_proto(query.filter),
             placement=query.placement,
             candidate_count=query.candidate_count,
+            channels=query.channels,
         )
         convert.fill_attributes(request.profile.attributes, query.profile or {})
         response = self._target.call(self._stub.Recommend, request, timeout_s)
@@ -59,6 +62,7 @@ class RecommendClient:
         page_size: int = 20,
         item_filter: ItemFilter = NO_FILTER,
         placement: str = "similar",
+        channels: Sequence[str] = (),
     ) -> Recommendation:
         """See `RecommendPort`."""
         request = pb.SimilarItemsRequest(
@@ -66,6 +70,7 @@ class RecommendClient:
             page_size=page_size,
             filter=convert.filter_to_proto(item_filter),
             placement=placement,
+            channels=channels,
         )
         response = self._target.call(self._stub.SimilarItems, request, timeout_s)
         return Recommendation(

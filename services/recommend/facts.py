@@ -56,6 +56,11 @@ class ReleaseFacts:
         result: list[int] = np.where(rows >= 0, leaf[1][rows], 0).tolist()
         return result
 
+    def release(self) -> str:
+        """Name of the current release; "" while there is none."""
+        found = self._get("")
+        return found.name if found else ""
+
     def popular(self) -> RecallResult | None:
         """The current release's popular list, to begin with while recall is away."""
         release = self._get("")

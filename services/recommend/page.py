@@ -42,6 +42,17 @@ class Scored:
     from_session: Sequence[bool]
 
 
+def without(scored: Scored, item_ids: frozenset[str]) -> Scored:
+    """The candidates whose ids are none of these."""
+    kept = [place for place, candidate in enumerate(scored.candidates) if candidate.item_id not in item_ids]
+    return Scored(
+        [scored.candidates[place] for place in kept],
+        [scored.scores[place] for place in kept],
+        [scored.categories[place] for place in kept] if scored.categories is not None else None,
+        [scored.from_session[place] for place in kept],
+    )
+
+
 class PageMaker:
     """Turns scored candidates into pages. Shared by all requests."""
 

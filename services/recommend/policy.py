@@ -25,13 +25,13 @@ from services.common.ports import Candidate
 class Policy:
     """The rules' numbers.
 
-    `profile_weight`: 1 = the page of a shopper with nothing but a profile is in recall's order, 0 = the ranker's.
+    `profile_weight`: 1 = the page of a shopper with only a profile is in recall's order, 0 = in the ranker's.
     """
 
     window: int = 10
     same_category: int = 4
     session_share: float = 0.2
-    profile_weight: float = 0.75
+    profile_weight: float = 1.0
 
 
 def ordered(

@@ -36,6 +36,7 @@ class RecommendServicer(pb_grpc.RecommendServiceServicer):
                 filter=convert.filter_from_proto(request.filter),
                 placement=request.placement or "home",
                 candidate_count=convert.optional_int(request, "candidate_count", DEFAULT_CANDIDATES),
+                channels=tuple(request.channels),
             ),
             remaining_s(),
         )
@@ -61,6 +62,7 @@ class RecommendServicer(pb_grpc.RecommendServiceServicer):
             page_size=convert.optional_int(request, "page_size", DEFAULT_PAGE),
             item_filter=convert.filter_from_proto(request.filter),
             placement=request.placement or "similar",
+            channels=tuple(request.channels),
         )
         return pb.SimilarItemsResponse(
             items=[_item(item) for item in result.items],

@@ -8,7 +8,8 @@ What a failing part leaves: the table "Failure policy" of docs/adr/0050-*; each 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from uuid import uuid4
 
 import numpy as np
@@ -17,6 +18,7 @@ from models.features import Event, UserContext
 from services.common.errors import DeadlineExceeded, InvalidArgument, NotFound
 from services.common.ports import (
     NO_FILTER,
+    SIMILAR_CHANNELS,
     Degradation,
     ItemFilter,
     ItemPort,
@@ -30,6 +32,7 @@ from services.common.ports import (
 )
 from services.common.validate import (
     check_attributes,
+    check_channels,
     check_filter,
     check_id,
     check_page_size,
@@ -40,8 +43,9 @@ from services.recall.session import session_items
 from services.recommend.attribution import Attribution, make_token
 from services.recommend.facts import Facts
 from services.recommend.fallback import LastGoodList
-from services.recommend.page import PageMaker, Scored
+from services.recommend.page import PageMaker, Scored, without
 from services.recommend.policy import Policy, ordered
+from services.recommend.rails import is_impersonal, of_channels, ranked_places
 from services.recommend.run import Budgets, Run
 
 MAX_SESSION_ITEMS = 50
@@ -88,9 +92,9 @@ class RecommendService:
         run = Run(min(timeout_s, self._deadline_s))
         who = self._context(query, run)
         recalled, filtered = self._candidates(who.context, query, run)
-        scored = self._scored(who.context, recalled, run)
+        scored = self._scored(who.context, recalled, query.channels, run)
         if not filtered:
-            scored = _without(scored, query.filter.exclude_item_ids | _unwanted(who.context, query.filter))
+            scored = without(scored, query.filter.exclude_item_ids | _unwanted(who.context, query.filter))
         items = self._pages.make(scored, query.page_size, query.filter, not filtered, run)
         return Recommendation(
             items,
@@ -108,9 +112,14 @@ class RecommendService:
         page_size: int = 20,
         item_filter: ItemFilter = NO_FILTER,
         placement: str = "similar",
+        channels: Sequence[str] = (),
     ) -> Recommendation:
-        """See `RecommendPort`. An item that is newer than the release gets the best of its own category."""
+        """See `RecommendPort`. An item that is newer than the release gets the best of its own category.
+
+        With `channels` nothing else stands in: what is called "bought together" must have been.
+        """
         check_id("item_id", item_id)
+        check_channels(channels, SIMILAR_CHANNELS)
         _check_page(page_size, item_filter, placement, timeout_s)
         run = Run(min(timeout_s, self._deadline_s))
         wanted = min(page_size * 2 + 10, CANDIDATES[1])  # some more, to replace what cannot be shown
@@ -120,19 +129,21 @@ class RecommendService:
                 "recall",
                 self._budgets.recall,
                 Degradation.CANDIDATES,
-                lambda left_s: self._recall.similar_items(item_id, wanted, left_s, item_filter),
+                lambda left_s: self._recall.similar_items(
+                    item_id, wanted, left_s, item_filter, channels=channels
+                ),
                 NotFound,
             )
         except NotFound:
-            recalled = self._same_category(item_id, wanted, item_filter, run)
+            recalled = self._same_category(item_id, wanted, item_filter, channels, run)
         if recalled is None:
-            recalled, filtered = self._fallback.current, False
+            recalled, filtered = of_channels(self._fallback.current, channels), False
         run.degraded |= recalled.degraded
         candidates = recalled.candidates
         scored = Scored(candidates, [c.score for c in candidates], None, [False] * len(candidates))
         if not filtered:
-            scored = _without(scored, item_filter.exclude_item_ids)
-        scored = _without(scored, frozenset((item_id,)))
+            scored = without(scored, item_filter.exclude_item_ids)
+        scored = without(scored, frozenset((item_id,)))
         items = self._pages.make(scored, page_size, item_filter, not filtered, run)
         return Recommendation(
             items,
@@ -144,7 +155,8 @@ class RecommendService:
         )
 
     def _check(self, query: RecommendQuery, timeout_s: float) -> None:
-        if not (query.user_id or query.profile or query.session_item_ids):
+        channels = check_channels(query.channels)
+        if not (query.user_id or query.profile or query.session_item_ids or is_impersonal(channels)):
             raise InvalidArgument("user_id", "one of user_id, profile and session_item_ids must be given")
         if query.user_id:
             check_id("user_id", query.user_id)
@@ -188,16 +200,22 @@ class RecommendService:
             self._budgets.recall,
             Degradation.CANDIDATES,
             lambda left_s: self._recall.recall_items(
-                context, query.candidate_count, left_s, item_filter=query.filter
+                context, query.candidate_count, left_s, channels=query.channels, item_filter=query.filter
             ),
         )
         if recalled is None:
-            return self._fallback.current, False
+            return of_channels(self._fallback.current, query.channels), False
         run.degraded |= recalled.degraded
         return recalled, True
 
-    def _scored(self, context: UserContext, recalled: RecallResult, run: Run) -> Scored:
-        """Candidates by the ranker's score, or in recall's order if it fails."""
+    def _scored(
+        self, context: UserContext, recalled: RecallResult, channels: Sequence[str], run: Run
+    ) -> Scored:
+        """Candidates by the ranker's score, or in recall's order if it fails.
+
+        The page's rules are not for rails: nothing is owed to the session, and impersonal ones keep their
+        order.
+        """
         candidates = recalled.candidates
         if not candidates:
             return Scored((), (), None, ())
@@ -208,15 +226,20 @@ class RecommendService:
             Degradation.RANK,
             lambda left_s: self._rank.rank_items(context, item_ids, left_s, recalled.release),
         )
-        categories = self._facts.leaf_categories(recalled.release, item_ids)
-        session = frozenset(session_items(context))
+        categories: list[int] | None = None
+        if not is_impersonal(channels):
+            categories = self._facts.leaf_categories(recalled.release, item_ids)
+        session = frozenset(session_items(context)) if not channels else frozenset()
         from_session = [
             candidate.reason_item_id in session and "item_to_item" in candidate.channels
             for candidate in candidates
         ]
         if ranked is None:
             return Scored(candidates, [c.score for c in candidates], categories, from_session)
-        order = ordered(self._policy, context, candidates, ranked.scores)
+        if is_impersonal(channels):
+            order = ranked_places(ranked.scores, channels)
+        else:
+            order = ordered(self._policy, context, candidates, ranked.scores)
         scores = np.maximum(ranked.scores, 0.0).tolist()  # an item the ranker lacks goes last, with 0
         return Scored(
             [candidates[place] for place in order],
@@ -226,9 +249,12 @@ class RecommendService:
         )
 
     def _same_category(
-        self, item_id: str, wanted: int, item_filter: ItemFilter, run: Run
+        self, item_id: str, wanted: int, item_filter: ItemFilter, channels: Sequence[str], run: Run
     ) -> RecallResult | None:
-        """For an item the release lacks: popular items of its leaf category. Raises NotFound."""
+        """For an item the release lacks: popular items of its leaf category. Raises NotFound.
+
+        Those are alternatives; what is bought together with it nobody knows yet.
+        """
         found = run.ask(
             "item",
             self._budgets.item,
@@ -237,8 +263,10 @@ class RecommendService:
         )
         if found is None or not found[0]:
             raise NotFound(f"item {item_id!r} is not in the catalogue")
+        if channels and "two_tower" not in channels:
+            return RecallResult((), self._fallback.current.release)
         leaf = found[0][0].category_path[-1:]
-        narrowed = item_filter if item_filter.categories else _in_categories(item_filter, frozenset(leaf))
+        narrowed = item_filter if item_filter.categories else replace(item_filter, categories=frozenset(leaf))
         nobody = UserContext("", {}, (), self._clock_ms())
         return run.ask(
             "recall",
@@ -264,26 +292,3 @@ def _unwanted(context: UserContext, item_filter: ItemFilter) -> frozenset[str]:
     """What recall would have hidden from this shopper: disliked items, bought ones if asked for."""
     hidden = {"dislike", "purchase"} if item_filter.exclude_purchased else {"dislike"}
     return frozenset(event.item_id for event in context.events if event.type in hidden)
-
-
-def _without(scored: Scored, item_ids: frozenset[str]) -> Scored:
-    """The candidates whose ids are none of these."""
-    kept = [place for place, candidate in enumerate(scored.candidates) if candidate.item_id not in item_ids]
-    return Scored(
-        [scored.candidates[place] for place in kept],
-        [scored.scores[place] for place in kept],
-        [scored.categories[place] for place in kept] if scored.categories is not None else None,
-        [scored.from_session[place] for place in kept],
-    )
-
-
-def _in_categories(item_filter: ItemFilter, categories: frozenset[str]) -> ItemFilter:
-    return ItemFilter(
-        categories=categories,
-        brands=item_filter.brands,
-        price_min=item_filter.price_min,
-        price_max=item_filter.price_max,
-        exclude_item_ids=item_filter.exclude_item_ids,
-        exclude_purchased=item_filter.exclude_purchased,
-        include_unavailable=item_filter.include_unavailable,
-    )

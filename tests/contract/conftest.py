@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -32,11 +33,13 @@ def users(request: pytest.FixtureRequest, redis_url: str) -> Iterator[UserPort]:
 
 
 @pytest.fixture(params=TRANSPORTS)
-def items(request: pytest.FixtureRequest, redis_url: str) -> Iterator[ItemPort]:
+def items(request: pytest.FixtureRequest, redis_url: str, tmp_path: Path) -> Iterator[ItemPort]:
     """The item service."""
-    settings = settings_for(redis_url)
+    settings = settings_for(redis_url, artifacts_dir=tmp_path)
     if request.param == "in process":
-        yield bootstrap.item_service(settings)
+        part = bootstrap.item_part(settings)
+        yield part.service
+        part.close()
         return
     server = Server(bootstrap.item_app(settings), "127.0.0.1", 0).start()
     yield bootstrap.item_client(settings_for(redis_url, item_address=f"127.0.0.1:{server.port}"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -12,6 +13,8 @@ from tests.support.redis_server import free_port
 from tests.support.served import served
 
 pytestmark = pytest.mark.contract
+
+LOGGED = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \[")  # what this process's servers log, of any level
 
 Run = Callable[..., tuple[int, list[str], str]]
 
@@ -34,7 +37,7 @@ def run(
         capsys.readouterr()  # what the servers of this process have logged so far
         status = cli.main(words)
         out, err = capsys.readouterr()
-        return status, [line for line in out.splitlines() if "[info" not in line], err
+        return status, [line for line in out.splitlines() if not LOGGED.match(line)], err
 
     return call
 
@@ -70,6 +73,18 @@ def test_our_commands_show_titles_reasons_and_release(run: Run) -> None:
     status, lines, _ = run("similar", "i3", "--page-size", "3")
     assert status == 0
     assert "because_of_item: Item 3" in lines[1]
+
+
+def test_lists_of_a_channel_and_a_search(run: Run) -> None:
+    status, lines, _ = run("recommend", "5", "--channel", "trending", "--page-size", "2")
+    assert status == 0
+    assert all("trending" in line for line in lines[1:3])
+    status, lines, _ = run("similar", "i3", "--channel", "two_tower", "--page-size", "2")
+    assert status == 0
+    assert all("two_tower" in line for line in lines[1:3])
+    status, lines, _ = run("search", "nothing", "of", "the", "kind")
+    assert status == 0
+    assert lines[-1] == "0 in all"
 
 
 def test_a_profile_or_a_session_is_enough(run: Run) -> None:

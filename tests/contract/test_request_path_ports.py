@@ -178,6 +178,31 @@ def test_rank_refuses_what_is_wrong_by_name(path: RequestPath) -> None:
         path.rank.rank_items(shopper(), ["i1"], T, release="other")
 
 
+def test_scores_are_explained_as_they_are_ranked(path: RequestPath) -> None:
+    ids = ["i5", "nope", "i6"]
+    explained = path.rank.explain_items(shopper(), ids, T)
+    ranked = path.rank.rank_items(shopper(), ids, T)
+    assert explained.missing_ids == ("nope",)
+    assert explained.release == ranked.release
+    assert [item.item_id for item in explained.items] == ["i5", "i6"]
+    for item, score in zip(explained.items, ranked.scores[[0, 2]], strict=True):
+        assert item.score == pytest.approx(float(score), abs=1e-6)
+        effects = [abs(part.effect) for part in item.contributions]
+        assert effects == sorted(effects, reverse=True)
+        assert min(effects) > 0
+        assert all(part.feature and part.value for part in item.contributions)
+
+
+def test_explain_refuses_what_is_wrong_by_name(path: RequestPath) -> None:
+    for bad in ([], [f"i{row}" for row in range(51)], ["i1", "i1"], ["x" * 10_240], [""]):
+        with pytest.raises(InvalidArgument, match="item_ids"):
+            path.rank.explain_items(shopper(), bad, T)
+    with pytest.raises(ReleaseNotLoaded):
+        path.rank.explain_items(shopper(), ["i1"], T, release="other")
+    with pytest.raises(DeadlineExceeded):
+        path.rank.explain_items(shopper(), ["i1"], 0.0)
+
+
 def test_a_known_shopper_gets_a_full_page_with_details_reasons_and_a_token(path: RequestPath) -> None:
     path.user.upsert_users([UserProfile("u1", {"age": "2"})], T)
     events = [UserEvent("u1", item, "purchase", now_ms() - 90_000_000) for item in ("i5", "i17")]
@@ -231,7 +256,32 @@ def test_similar_items_come_with_details(path: RequestPath) -> None:
         path.recommend.similar_items("no-such", T)
 
 
+def test_a_rail_shows_what_its_channel_names_and_says_so(path: RequestPath) -> None:
+    rail = path.recommend.recommend(RecommendQuery(channels=("trending",), placement="trending"), T)
+    named = path.recall.recall_items(shopper(), 60, T, channels=("trending",))
+    assert len(rail.items) == 20
+    assert {item.item_id for item in rail.items} <= {one.item_id for one in named.candidates}
+    assert all(item.channels == ("trending",) for item in rail.items)
+    assert all(item.reason.kind == "trending" for item in rail.items)
+
+
+def test_similar_items_are_bought_together_or_alternatives(path: RequestPath) -> None:
+    for channel in ("item_to_item", "two_tower"):
+        recalled = path.recall.similar_items("i3", 5, T, channels=(channel,))
+        shown = path.recommend.similar_items("i3", T, page_size=5, channels=(channel,))
+        assert [one.channels for one in recalled.candidates] == [(channel,)] * 5
+        assert [item.item_id for item in shown.items] == [one.item_id for one in recalled.candidates]
+    with pytest.raises(InvalidArgument, match="channels: 'popular' is none of item_to_item, two_tower"):
+        path.recall.similar_items("i3", 5, T, channels=("popular",))
+    with pytest.raises(InvalidArgument, match="channels: 'popular' is none of item_to_item, two_tower"):
+        path.recommend.similar_items("i3", T, channels=("popular",))
+
+
 BAD_QUERIES = [
+    (RecommendQuery(user_id="u", channels=("x",)), "channels: 'x' is none of two_tower"),
+    (RecommendQuery(user_id="u", channels=("x" * 10_240,)), "channels: 'xxx.* is none of two_tower"),
+    (RecommendQuery(user_id="u", channels=("new",) * 101), "channels: has 101 elements"),
+    (RecommendQuery(channels=("trending", "bought_again")), "user_id: one of"),
     (RecommendQuery(), "user_id: one of"),
     (RecommendQuery(user_id="u", page_size=0), "page_size: must be 1 to 100, not 0"),
     (RecommendQuery(user_id="u", page_size=-1), "page_size: must be 1 to 100, not -1"),

@@ -14,19 +14,28 @@ import gevent  # noqa: E402
 from gevent.fileobject import FileObject  # noqa: E402
 from gevent.pywsgi import WSGIServer  # noqa: E402
 
+from services.common import log as logs  # noqa: E402
 from services.settings import Settings  # noqa: E402
 from tests.unit.webapp.fakes import DATASET_TOML, make_services  # noqa: E402
+from tests.unit.webapp.stores import memory_stores  # noqa: E402
 from webapp import create_app  # noqa: E402
 
 
 def main(state: Path) -> None:
     """Serve on a free port."""
+    # To standard error: nobody reads on from standard output, and a full pipe would stop the server.
+    logs.configure("ERROR", "json", service="fake-shop")
     (state / "demo").mkdir(parents=True)
     (state / "demo" / "dataset.toml").write_text(DATASET_TOML, encoding="utf-8")
     settings = Settings(
-        state_dir=state, prepared_dir=state, dataset="demo", redis_url="redis://127.0.0.1:1/0"
+        state_dir=state,
+        prepared_dir=state,
+        dataset="demo",
+        redis_url="redis://127.0.0.1:1/0",
+        rate_limits=False,  # all journeys come from one address, and are quicker than people
     )
-    server = WSGIServer(("127.0.0.1", 0), create_app(settings, make_services(), "SimpleCache"), log=None)
+    app = create_app(settings, make_services(), "SimpleCache", memory_stores())
+    server = WSGIServer(("127.0.0.1", 0), app, log=None)
     server.start()
     sys.stdout.write(f"{server.server_port}\n")
     sys.stdout.flush()

@@ -15,6 +15,8 @@ from services.settings import Settings
 from tests.support.redis_server import RedisServer
 from tests.unit.webapp.fakes import DATASET_TOML, FakeServices, make_services
 from webapp import create_app
+from webapp.cache_counters import KEY
+from webapp.shop import cache_stats
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -55,10 +57,25 @@ def test_only_shared_data_is_in_redis_and_it_is_json(tmp_path: Path, redis_url: 
     client.get("/")
     client.get("/signin")
     store = redis.Redis.from_url(redis_url, decode_responses=True)
-    kept = {str(key): str(store.get(key)) for key in store.scan_iter()}
-    assert sorted(kept) == ["ecrs:web:personas:", "ecrs:web:popular"]
+    kept = {str(key): str(store.get(key)) for key in store.scan_iter("ecrs:web:*") if key != KEY}
+    assert sorted(kept) == [
+        "ecrs:web:personas:",
+        "ecrs:web:rail:new",
+        "ecrs:web:rail:popular",
+        "ecrs:web:rail:trending",
+    ]
     assert all(isinstance(json.loads(value), list) for value in kept.values())
-    assert "anon-" not in kept["ecrs:web:popular"].replace("anon-shop-window", "")
+    assert "anon-" not in str(kept).replace("anon-shop-window", "")
+
+
+def test_hits_and_misses_of_all_front_ends_are_counted_together(tmp_path: Path, redis_url: str) -> None:
+    services = make_services()
+    for _ in range(2):
+        client = front_end(services, tmp_path, redis_url)
+        client.get("/")
+        with client.application.app_context():
+            rails = cache_stats()["rail"]  # which sends what this one counted
+    assert (rails.hits, rails.misses) == (3, 3)
 
 
 def test_the_description_left_by_a_load_is_shown(tmp_path: Path, redis_url: str) -> None:

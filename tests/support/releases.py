@@ -7,7 +7,7 @@ embedding of the profile; the ranker is logistic in the user-item features, with
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from models.features import FeatureSchema, ItemTable, cross_names
+from models.features import STATS, FeatureSchema, ItemTable, cross_names
 from models.release import Channels, ReleaseWriter
 
 N_ITEMS, DIM, NEIGHBOURS = 300, 8, 12
@@ -67,15 +67,19 @@ def write_release(
     name: str = "tiny-20240101T000000Z",
     seed: int = 5,
     export_ranker: Exporter | None = None,
+    popularity: Mapping[int, float] | None = None,
 ) -> Path:
     """Write the tiny release into the folder `artifacts`; returns its own folder.
 
     Args:
         export_ranker: another ranker in the place of the logistic one, which is ONNX only.
+        popularity: of the last 90 days, by row; 0 for the others.
     """
     rng = np.random.default_rng(seed)
     schema = FeatureSchema.from_dataset(DATASET, category_levels=2, n_item_ids=N_ITEMS, sequence_length=16)
     table = ItemTable.from_records(schema, records(), DATA_END)
+    for row, value in (popularity or {}).items():
+        table.stats[row, STATS.index("popularity_90d")] = value
     centres = rng.standard_normal((12, DIM))
     vectors = centres[np.arange(N_ITEMS) % 12] + 0.5 * rng.standard_normal((N_ITEMS, DIM))
     vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)

@@ -15,11 +15,17 @@ from services.common.errors import NotFound, ReleaseNotLoaded, Unavailable
 from services.common.ports import (
     NO_FILTER,
     Candidate,
+    Category,
+    Contribution,
+    ExplainResult,
     Item,
+    ItemExplanation,
     ItemFilter,
     KnownContext,
     RankResult,
     RecallResult,
+    SearchQuery,
+    SearchResult,
     UserEvent,
     UserProfile,
 )
@@ -157,6 +163,15 @@ class FakeItems(Failing):
         self._called(page_token)
         return list(self.items.values())[:page_size], ""
 
+    def search_items(self, query: SearchQuery, timeout_s: float) -> SearchResult:
+        self._called(query)
+        found = [item for item in self.items.values() if query.text in item.title]
+        return SearchResult(tuple(found[: query.page_size]), "", len(found))
+
+    def list_categories(self, depth: int, timeout_s: float) -> tuple[Category, ...]:
+        self._called(depth)
+        return tuple(Category(f"department{number}", 100) for number in range(3))
+
 
 class FakeRecall(Failing):
     """Gives the candidates it was told. Implements `RecallPort`."""
@@ -184,6 +199,7 @@ class FakeRecall(Failing):
         timeout_s: float,
         item_filter: ItemFilter = NO_FILTER,
         release: str = "",
+        channels: Sequence[str] = (),
     ) -> RecallResult:
         self._called(item_id)
         return self.result
@@ -203,6 +219,15 @@ class FakeRank(Failing):
     ) -> RankResult:
         self._called(release)
         return RankResult(np.array([int(one[1:]) / 1000 for one in item_ids], np.float32), release)
+
+    def explain_items(
+        self, context: UserContext, item_ids: Sequence[str], timeout_s: float, release: str = ""
+    ) -> ExplainResult:
+        self._called(release)
+        why = (Contribution("times bought", "once", 0.5),)
+        return ExplainResult(
+            tuple(ItemExplanation(one, int(one[1:]) / 1000, why) for one in item_ids), release
+        )
 
 
 class NoFacts:

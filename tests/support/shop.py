@@ -71,3 +71,9 @@ class Shop:
     def url(self) -> str:
         """Where shoppers come in: Nginx where there is one, else the first front end."""
         return f"http://127.0.0.1:{PORTS['nginx' if nginx_program() else 'web1'] + self.offset}"
+
+    @property
+    def front_ends(self) -> tuple[str, str]:
+        """The two front ends themselves."""
+        first, second = (f"http://127.0.0.1:{PORTS[name] + self.offset}" for name in ("web1", "web2"))
+        return first, second

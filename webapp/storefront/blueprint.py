@@ -4,4 +4,13 @@ from flask import Blueprint
 
 blueprint = Blueprint("shop", __name__)
 
-from webapp.storefront import account, views  # noqa: E402, F401 - they need `blueprint`
+from webapp.storefront import (  # noqa: E402, F401 - they need `blueprint`
+    account,
+    browse,
+    cart,
+    checkout,
+    history,
+    home,
+    product,
+    profile,
+)

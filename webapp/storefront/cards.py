@@ -1,18 +1,19 @@
-"""What a page shows of a recommended item: plain values, so that a shared rail can be cached as JSON."""
+"""What a page shows of an item in a list: plain values."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from services.common.ports import RecommendedItem
+from services.common.ports import Item, RecommendedItem
 from webapp.dataset import DatasetInfo
-from webapp.storefront.wording import category_text, channel_text, money, title_of
+from webapp.storefront.why import why_code
+from webapp.storefront.wording import category_text, money, title_of
 
 
 @dataclass(frozen=True)
 class Card:
-    """One item of a list, in words; `token` goes back with events on it."""
+    """One item of a list, in words; `token` goes back with events on it, `why` with the link to it."""
 
     item_id: str
     title: str
@@ -21,26 +22,51 @@ class Card:
     drawing: str
     """What the picture is drawn from: the category path and the title."""
     price: str
-    score: str
-    reason: str
-    channel: str
-    token: str
+    reason: str = ""
+    token: str = ""
+    why: str = ""
+    available: bool = True
 
 
 def make_card(
-    found: RecommendedItem, token: str, dataset: DatasetInfo, reason: Callable[[RecommendedItem], str]
+    found: RecommendedItem,
+    token: str,
+    dataset: DatasetInfo,
+    reason: Callable[[RecommendedItem], str],
+    why: str | None = None,
 ) -> Card:
-    """The card of an item; an item whose details are missing shows its number."""
+    """The card of a recommended item; an item whose details are missing shows its number.
+
+    `reason` words it; `why` is its code when it is not that of the item's own reason.
+    """
     item = found.item
     return Card(
         item_id=found.item_id,
         title=title_of(item, found.item_id),
         brand=item.brand if item else "",
         category=category_text(item) if item else "",
-        drawing=" ".join((*item.category_path, item.title)) if item else "",
+        drawing=drawing(item) if item else "",
         price=money(item.price, dataset.currency) if item else "",
-        score=f"{found.score:.3f}",
         reason=reason(found),
-        channel=channel_text(found.channels[0]) if found.channels else "",
         token=token,
+        why=why_code(found.reason) if why is None else why,
+        available=item.available if item else True,
     )
+
+
+def item_card(item: Item, dataset: DatasetInfo) -> Card:
+    """The card of an item that nobody recommended: out of a search, or seen before."""
+    return Card(
+        item_id=item.item_id,
+        title=title_of(item, item.item_id),
+        brand=item.brand,
+        category=category_text(item),
+        drawing=drawing(item),
+        price=money(item.price, dataset.currency),
+        available=item.available,
+    )
+
+
+def drawing(item: Item) -> str:
+    """The words that decide an item's picture."""
+    return " ".join((*item.category_path, item.title))

@@ -1,33 +1,42 @@
-"""The lists of the shop's pages, and what stands in for them when a service does not answer."""
+"""The lists of the shop's pages, and what stands in for them when a service does not answer.
+
+Lists that are the same for everybody (`shared_rail`, `similar`) come through the shared cache; a shopper's
+own never.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import structlog
+from flask_babel import gettext as _
 
 from services.common.errors import EcrsError
-from services.common.ports import Item, Recommendation, RecommendQuery
+from services.common.ports import Item, Reason, Recommendation, RecommendedItem, RecommendQuery
+from webapp.codec import list_from_json, list_to_json
 from webapp.shop import Shop
 from webapp.shopper import Shopper
 from webapp.storefront.cards import Card, make_card
-from webapp.storefront.wording import newest_types, notices, reason_text, similar_reason
+from webapp.storefront.why import why_code
+from webapp.storefront.wording import notices, reason_text
+from webapp.together import Pending
 
 FOR_YOU_SIZE = 24
 RAIL_SIZE = 24  # enough to stand in for the whole list
-SIMILAR_SIZE = 8
-EVENTS_READ = 100
-POPULAR_FRESH_S = 60.0
+RAIL_SHOWN = 10
+SHARED_FRESH_S = 60.0
+SIMILAR_KEPT_S = 3600  # there are as many as products
 WINDOW_SHOPPER = "anon-shop-window"
-"""A visitor who never does anything: whose list is what is popular."""
+"""A visitor who never does anything: whose list is the same for everybody."""
 log = structlog.get_logger("webapp.feeds")
 
 
 @dataclass(frozen=True)
 class Feed:
-    """A list as shown. `failed`: it is a stand-in, and trying again may help."""
+    """A list as shown. `failed`: it is missing or a stand-in, and trying again may help."""
 
     cards: tuple[Card, ...] = ()
     notices: tuple[str, ...] = ()
@@ -37,56 +46,114 @@ class Feed:
     timings_ms: Mapping[str, float] = field(default_factory=dict)
 
 
-def for_you(shop: Shop, shopper: Shopper) -> Feed:
-    """The shopper's own list; if `recommend` fails, the popular rail and a notice. Never an EcrsError."""
+@dataclass(frozen=True)
+class Timed:
+    """A list and how long it took to get."""
+
+    answer: Recommendation
+    took_ms: float
+
+
+def ask_for_you(shop: Shop, shopper: Shopper) -> Timed:
+    """The shopper's own list. Raises EcrsError."""
     started = time.perf_counter()
     query = RecommendQuery(user_id=shopper.user_id, page_size=FOR_YOU_SIZE, placement="home")
+    answer = shop.services.recommend.recommend(query, shop.list_timeout_s)
+    return Timed(answer, (time.perf_counter() - started) * 1000)
+
+
+def ask_buy_again(shop: Shop, shopper: Shopper) -> Recommendation:
+    """What the shopper bought before and may need again. Raises EcrsError."""
+    query = RecommendQuery(
+        user_id=shopper.user_id, page_size=RAIL_SHOWN, placement="buy-again", channels=("bought_again",)
+    )
+    return shop.services.recommend.recommend(query, shop.list_timeout_s)
+
+
+def shared_rail(shop: Shop, channel: str) -> Recommendation:
+    """What this channel names, the same for all; an older copy during an outage. Raises EcrsError."""
+
+    def load() -> dict[str, Any]:
+        query = RecommendQuery(
+            user_id=WINDOW_SHOPPER, page_size=RAIL_SIZE, placement=channel, channels=(channel,)
+        )
+        return list_to_json(shop.services.recommend.recommend(query, shop.list_timeout_s))
+
+    return list_from_json(shop.shared.fetch(f"rail:{channel}", SHARED_FRESH_S, load))
+
+
+def ask_similar(shop: Shop, item_id: str, channel: str, placement: str) -> Recommendation:
+    """Items beside this one by one channel, the same for all. Raises EcrsError."""
+
+    def load() -> dict[str, Any]:
+        return list_to_json(
+            shop.services.recommend.similar_items(
+                item_id, shop.list_timeout_s, page_size=RAIL_SHOWN, placement=placement, channels=(channel,)
+            )
+        )
+
+    raw = shop.shared.fetch(f"similar:{channel}:{item_id}", SHARED_FRESH_S, load, keep_s=SIMILAR_KEPT_S)
+    return list_from_json(raw)
+
+
+def for_you(
+    shop: Shop, pending: Pending[Timed], done: Mapping[str, str], instead: Callable[[], Recommendation]
+) -> Feed:
+    """The shopper's own list; if `recommend` fails, that `instead` and a notice. Never an EcrsError."""
     try:
-        answer = shop.services.recommend.recommend(query, shop.list_timeout_s)
+        timed = pending.get()
     except EcrsError as error:
         log.warning("for_you.failed", error=type(error).__name__, message=str(error))
-        return _stand_in(shop)
-    done = _done(shop, shopper, answer)
+        return _stand_in(rail(shop, instead))
     return Feed(
-        cards=_cards(shop, answer, done),
-        notices=tuple(notices(answer.degraded)),
-        release=answer.release,
-        took_ms=(time.perf_counter() - started) * 1000,
-        timings_ms=answer.timings_ms,
+        cards=_cards(shop, timed.answer, done),
+        notices=tuple(notices(timed.answer.degraded)),
+        release=timed.answer.release,
+        took_ms=timed.took_ms,
+        timings_ms=timed.answer.timings_ms,
     )
 
 
+def rail(
+    shop: Shop, ask: Callable[[], Recommendation], shown: set[str] | None = None, most: int = RAIL_SIZE
+) -> Feed:
+    """A list beside the main one; empty and `failed` when it cannot be had. Never an EcrsError.
+
+    At most so many items, none of what is `shown` already, which grows by them.
+    """
+    try:
+        answer = ask()
+    except EcrsError as error:
+        log.warning("rail.failed", error=type(error).__name__, message=str(error))
+        return Feed(failed=True)
+    taken = [found for found in answer.items if found.item_id not in (shown or ())][:most]
+    if shown is not None:
+        shown.update(found.item_id for found in taken)
+    return Feed(cards=_cards(shop, replace(answer, items=tuple(taken)), {}))
+
+
 def popular(shop: Shop) -> tuple[Card, ...]:
-    """What everybody likes, the same for all; a copy of the last day when `recommend` fails, else nothing."""
+    """A row of what everybody likes; nothing when it cannot be had."""
+    return rail(shop, lambda: shared_rail(shop, "popular"), most=RAIL_SHOWN).cards
 
-    def load() -> list[dict[str, str]]:
-        query = RecommendQuery(user_id=WINDOW_SHOPPER, page_size=RAIL_SIZE, placement="popular")
-        answer = shop.services.recommend.recommend(query, shop.list_timeout_s)
-        return [asdict(card) for card in _cards(shop, answer, {})]
 
+def similar(shop: Shop, ask: Callable[[], Recommendation], item: Item, title: str, kind: str) -> Feed:
+    """Items beside this one; `kind` is `similar_to` or `together_with`. Never an EcrsError."""
     try:
-        return tuple(Card(**values) for values in shop.shared.fetch("popular", POPULAR_FRESH_S, load))
+        answer = ask()
     except EcrsError as error:
-        log.warning("popular.failed", error=type(error).__name__)
-        return ()
-
-
-def similar(shop: Shop, item: Item, title: str) -> Feed:
-    """Items like this one; empty with a notice when they cannot be read."""
-    try:
-        answer = shop.services.recommend.similar_items(
-            item.item_id, shop.list_timeout_s, page_size=SIMILAR_SIZE
-        )
-    except EcrsError as error:
-        log.warning("similar.failed", error=type(error).__name__, message=str(error))
-        return Feed(failed=True, notices=("Similar products are not available at the moment.",))
+        log.warning("similar.failed", kind=kind, error=type(error).__name__, message=str(error))
+        return Feed(failed=True, notices=(_("These are not available at the moment."),))
+    reason = Reason(kind, item_id=item.item_id, item_title=title)
     dataset = shop.dataset.get()
+
+    def card(found: RecommendedItem) -> Card:
+        # The heading says it for all of them; the product's page says it again.
+        return make_card(found, answer.attribution_token, dataset, lambda _found: "", why_code(reason))
+
+    found = (one for one in answer.items if one.item_id != item.item_id)
     return Feed(
-        cards=tuple(
-            make_card(found, answer.attribution_token, dataset, lambda found: similar_reason(found, title))
-            for found in answer.items
-            if found.item_id != item.item_id
-        ),
+        cards=tuple(card(one) for one in found),
         notices=tuple(notices(answer.degraded)),
         release=answer.release,
     )
@@ -102,23 +169,10 @@ def _cards(shop: Shop, answer: Recommendation, done: Mapping[str, str]) -> tuple
     )
 
 
-def _stand_in(shop: Shop) -> Feed:
-    cards = popular(shop)
+def _stand_in(instead: Feed) -> Feed:
     text = (
-        "Your own suggestions are not available at the moment. Here is what is popular."
-        if cards
-        else "Suggestions are not available at the moment."
+        _("Your own suggestions are not available at the moment. Here is what is popular.")
+        if instead.cards
+        else _("Suggestions are not available at the moment.")
     )
-    return Feed(cards=cards, notices=(text,), failed=True)
-
-
-def _done(shop: Shop, shopper: Shopper, answer: Recommendation) -> dict[str, str]:
-    """What the shopper last did with the items that reasons name; read only when a reason names one."""
-    if not any(found.reason.kind == "because_of_item" for found in answer.items):
-        return {}
-    try:
-        events, _ = shop.services.user.list_user_events(shopper.user_id, EVENTS_READ, "", shop.call_timeout_s)
-    except EcrsError as error:
-        log.warning("events.not_read", error=type(error).__name__, message=str(error))
-        return {}
-    return newest_types(events)
+    return Feed(cards=instead.cards, notices=(text,), failed=True)

@@ -4,66 +4,78 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from services.common.ports import AttributeValue, Degradation, Item, Reason, RecommendedItem, UserEvent
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+
+from services.common.ports import AttributeValue, Degradation, Item, Reason, UserEvent
 from webapp.dataset import DatasetInfo
+from webapp.i18n import language
 
 CURRENCY_SIGNS = {"USD": "$", "EUR": "€", "GBP": "£", "CNY": "¥", "JPY": "¥"}
 REASONS = {
-    "bought_again": "You bought this before",
-    "for_you": "Chosen for your taste",
-    "popular": "Popular with everyone",
-    "trending": "Trending right now",
-    "new": "New in the shop",
+    "bought_again": _l("You bought this before"),
+    "for_you": _l("Chosen for your taste"),
+    "popular": _l("Popular with everyone"),
+    "trending": _l("Trending right now"),
+    "new": _l("New in the shop"),
 }
-CHANNELS = {
-    "two_tower": "taste model",
-    "item_to_item": "goes with",
-    "bought_again": "bought again",
-    "popular": "popular",
-    "segment": "like you",
-    "trending": "trending",
-    "new": "new",
+BECAUSE = {
+    "view": _l("Because you looked at %(title)s"),
+    "click": _l("Because you looked at %(title)s"),
+    "cart": _l("Because you chose %(title)s"),
+    "favorite": _l("Because you marked %(title)s as a favourite"),
+    "comment": _l("Because you commented on %(title)s"),
+    "rate": _l("Because you rated %(title)s"),
 }
-DID = {
-    "view": "looked at",
-    "click": "looked at",
-    "cart": "chose",
-    "favorite": "marked as a favourite",
-    "comment": "commented on",
-    "rate": "rated",
+"""By the newest event on the item that a reason names; whatever is not here was bought."""
+BESIDE = {
+    "similar_to": _l("Similar to %(title)s"),
+    "together_with": _l("Often bought together with %(title)s"),
 }
-"""Completes "Because you …"; whatever is not here was bought."""
+"""Reasons of lists beside a product."""
+NOUNS = {
+    "household": (_l("household"), _l("households")),
+    "customer": (_l("customer"), _l("customers")),
+    "shopper": (_l("shopper"), _l("shoppers")),
+    "user": (_l("user"), _l("users")),
+}
+"""What datasets call their users, one and several; other words are shown as they are."""
 DEGRADED = {
-    Degradation.USER: "We cannot read your history at the moment, so this list is made from what is popular.",
-    Degradation.RECALL: "Our taste model is resting; other suggestions fill the list.",
-    Degradation.INDEX: "The fast index does not answer; we searched the slow way, with the same result.",
-    Degradation.RANK: "The fine ordering is not available; the list is in a rougher order.",
-    Degradation.ITEM: "Product details are not available right now; some products show only their number.",
-    Degradation.CANDIDATES: "Your own suggestions are away right now; this is what was popular last.",
+    Degradation.USER: _l(
+        "We cannot read your history at the moment, so this list is made from what is popular."
+    ),
+    Degradation.RECALL: _l("Our taste model is resting; other suggestions fill the list."),
+    Degradation.INDEX: _l("The fast index does not answer; we searched the slow way, with the same result."),
+    Degradation.RANK: _l("The fine ordering is not available; the list is in a rougher order."),
+    Degradation.ITEM: _l(
+        "Product details are not available right now; some products show only their number."
+    ),
+    Degradation.CANDIDATES: _l("Your own suggestions are away right now; this is what was popular last."),
 }
 
 
 def reason_text(reason: Reason, dataset: DatasetInfo, done: Mapping[str, str]) -> str:
     """Why an item is shown. `done`: the type of the shopper's newest event by item id, as far as known."""
     if reason.kind == "because_of_item" and (reason.item_title or reason.item_id):
-        did = DID.get(done.get(reason.item_id, ""), "bought")
-        return f"Because you {did} {reason.item_title or reason.item_id}"
+        text = BECAUSE.get(done.get(reason.item_id, ""), _l("Because you bought %(title)s"))
+        return str(text) % {"title": reason.item_title or reason.item_id}
+    if reason.kind in BESIDE:
+        return str(BESIDE[reason.kind]) % {"title": reason.item_title or reason.item_id}
     if reason.kind == "popular_in_segment" and reason.segment:
-        return (
-            f"Popular with {plural(dataset.user_noun)} like yours ({segment_text(reason.segment, dataset)})"
+        return str(
+            _(
+                "Popular with %(nouns)s like yours (%(segment)s)",
+                nouns=nouns(dataset),
+                segment=segment_text(reason.segment, dataset),
+            )
         )
-    return REASONS.get(reason.kind, "Picked for you")
+    return str(REASONS.get(reason.kind) or _("Picked for you"))
 
 
 def segment_text(segment: str, dataset: DatasetInfo) -> str:
     """`age=45-54` as "age 45-54"."""
     name, _, value = segment.partition("=")
-    return f"{dataset.feature(name).label().lower()} {value}".strip()
-
-
-def similar_reason(found: RecommendedItem, title: str) -> str:
-    """Why an item stands under the one called `title`."""
-    return f"Often taken together with {title}" if "item_to_item" in found.channels else f"Similar to {title}"
+    return f"{dataset.feature(name).label(language()).lower()} {value}".strip()
 
 
 def newest_types(events: Iterable[UserEvent]) -> dict[str, str]:
@@ -74,14 +86,9 @@ def newest_types(events: Iterable[UserEvent]) -> dict[str, str]:
     return newest
 
 
-def channel_text(channel: str) -> str:
-    """A recall channel's name for shoppers."""
-    return CHANNELS.get(channel, channel.replace("_", " "))
-
-
 def notices(degraded: Iterable[Degradation]) -> list[str]:
     """What was missing, in a stable order."""
-    return [DEGRADED[part] for part in sorted(degraded, key=lambda part: part.value)]
+    return [str(DEGRADED[part]) for part in sorted(degraded, key=lambda part: part.value)]
 
 
 def money(price: float | None, currency: str) -> str:
@@ -94,7 +101,7 @@ def money(price: float | None, currency: str) -> str:
 
 def title_of(item: Item | None, item_id: str) -> str:
     """The title, or the number of an item without one."""
-    return item.title if item and item.title else f"Product {item_id}"
+    return item.title if item and item.title else str(_("Product %(number)s", number=item_id))
 
 
 def category_text(item: Item) -> str:
@@ -115,10 +122,22 @@ def profile_lines(attributes: Mapping[str, AttributeValue], dataset: DatasetInfo
     order = [feature.name for feature in dataset.user_features]
     names = [name for name in order if name in attributes]
     names += sorted(name for name in attributes if name not in order and name != "user_id")
-    lines = ((dataset.feature(name).label(), value_text(attributes[name])) for name in names)
+    lines = ((dataset.feature(name).label(language()), value_text(attributes[name])) for name in names)
     return [(label, value) for label, value in lines if value]
 
 
-def plural(noun: str) -> str:
-    """More than one of them."""
-    return f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+def noun(dataset: DatasetInfo) -> str:
+    """What one user is called."""
+    known = NOUNS.get(dataset.user_noun)
+    return str(known[0]) if known else dataset.user_noun
+
+
+def nouns(dataset: DatasetInfo) -> str:
+    """What several users are called."""
+    known = NOUNS.get(dataset.user_noun)
+    return str(known[1]) if known else plural(dataset.user_noun)
+
+
+def plural(word: str) -> str:
+    """More than one of them, in English."""
+    return f"{word[:-1]}ies" if word.endswith("y") else f"{word}s"

@@ -5,12 +5,14 @@ from services.common.rpc.calls import remaining_s, request_id
 from services.common.rpc.client import Target
 from services.common.rpc.serve import Listen, serve
 from services.common.rpc.server import App, Server, Servicer
+from services.common.rpc.stats import CallStats
 from services.common.rpc.status import STATUS, code_of, error_of
 
 __all__ = [
     "STATUS",
     "App",
     "Breaker",
+    "CallStats",
     "Listen",
     "Server",
     "Servicer",

@@ -11,7 +11,7 @@ import grpc
 import structlog
 
 from services.common.errors import DeadlineExceeded, Unavailable
-from services.common.rpc import calls
+from services.common.rpc import calls, tape
 from services.common.rpc.breaker import Breaker
 from services.common.rpc.server import MAX_MESSAGE_BYTES
 from services.common.rpc.status import error_of
@@ -91,10 +91,14 @@ class Target:
         while True:
             attempts -= 1
             given = end - time.monotonic()
+            started = time.perf_counter()
             try:
                 response = method(request, timeout=given, metadata=metadata)
             except grpc.RpcError as error:
                 code: grpc.StatusCode = error.code()
+                tape.keep(
+                    self.name, self.address, request, None, started, f"{code.name}: {error.details() or ''}"
+                )
                 self._judge(code, given)
                 if code is grpc.StatusCode.UNAVAILABLE and attempts:
                     pause = random.uniform(*_RETRY_AFTER_S)
@@ -104,6 +108,7 @@ class Target:
                         time.sleep(pause)
                         continue
                 raise error_of(self.name, code, error.details() or code.name) from None
+            tape.keep(self.name, self.address, request, response, started)
             self._breaker.success()
             return response
 

@@ -1,4 +1,4 @@
-"""The one server interceptor: request id, deadline, errors to status codes, access log."""
+"""The one server interceptor: request id, deadline, errors to status codes, access log, figures."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import structlog
 
 from services.common.errors import EcrsError
 from services.common.rpc import calls
+from services.common.rpc.stats import CallStats
 from services.common.rpc.status import code_of
 
 log = structlog.get_logger()
@@ -28,8 +29,8 @@ class CallInterceptor(grpc.ServerInterceptor):
     Handlers raise domain errors and never call `context.abort` themselves.
     """
 
-    def __init__(self, default_deadline_s: float) -> None:
-        self._default_s = default_deadline_s
+    def __init__(self, default_deadline_s: float, stats: CallStats) -> None:
+        self._default_s, self._stats = default_deadline_s, stats
         self._wrapped: dict[str, Handler] = {}  # by method: wrapping once keeps it off the hot path
 
     def intercept_service(
@@ -53,7 +54,7 @@ class CallInterceptor(grpc.ServerInterceptor):
         return wrapped
 
     def _wrap(self, method: str, inner: Unary) -> Unary:
-        default_s = self._default_s
+        default_s, observe = self._default_s, self._stats.observe
 
         def call(request: Any, context: grpc.ServicerContext) -> Any:
             started = time.monotonic()
@@ -65,6 +66,7 @@ class CallInterceptor(grpc.ServerInterceptor):
             context.set_trailing_metadata(((calls.REQUEST_ID_KEY, request_id),))
             if remaining <= 0:  # it waited in our queue for too long: nobody reads the answer any more
                 log.info("call_dropped", method=method, request_id=request_id)
+                observe(method, grpc.StatusCode.DEADLINE_EXCEEDED.name, time.monotonic() - started)
                 context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "the deadline passed before the call began")
             calls.request_id.set(request_id)
             calls.deadline.set(started + remaining)
@@ -82,7 +84,9 @@ class CallInterceptor(grpc.ServerInterceptor):
                 log.exception("call_failed", method=method)
                 code, details = grpc.StatusCode.INTERNAL, _internal(request_id)
             finally:
-                ms = round((time.monotonic() - started) * 1e3, 2)
+                seconds = time.monotonic() - started
+                observe(method, code.name, seconds)
+                ms = round(seconds * 1e3, 2)
                 if details:
                     log.info("call", method=method, code=code.name, ms=ms, details=details)
                 else:

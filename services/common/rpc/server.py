@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import grpc
 import structlog
@@ -14,6 +14,7 @@ from grpc_reflection.v1alpha import reflection
 
 from services.common.errors import EcrsError, Unavailable
 from services.common.rpc.interceptor import CallInterceptor
+from services.common.rpc.stats import CallStats
 
 log = structlog.get_logger()
 
@@ -41,12 +42,14 @@ class App:
 
     `ready` raises `EcrsError` with the reason while a needed part is missing; it is asked once a second, from
     one thread, and must answer within about a second. `close` frees what the app holds, after the last call.
+    `stats` counts the calls.
     """
 
     name: str
     servicers: Sequence[Servicer]
     ready: Callable[[], None]
     close: Callable[[], None]
+    stats: CallStats = field(default_factory=CallStats)
 
 
 class Server:
@@ -76,7 +79,7 @@ class Server:
         self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="rpc")
         self._server = grpc.server(
             self._pool,
-            interceptors=[CallInterceptor(self._default_deadline_s)],
+            interceptors=[CallInterceptor(self._default_deadline_s, self._app.stats)],
             options=[
                 ("grpc.so_reuseport", int(self._share_port)),
                 ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),

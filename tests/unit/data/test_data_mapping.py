@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from data_files import Run
 
+from data import prepare
 from data.dataset import load_dataset
 from data.sources.mapping_config import load_mapping
 
@@ -245,3 +246,23 @@ def test_the_examples_of_the_reference_are_valid_mappings(tmp_path: Path) -> Non
         (tmp_path / "shop.toml").write_text(example, encoding="utf-8")
         names.append(load_mapping(tmp_path / "shop.toml").dataset.name)
     assert names == ["myshop", "teddyshop"]
+
+
+@pytest.mark.parametrize(
+    ("text", "price"), [("28,21", 28.21), ("1.234,50", 1234.5), ("7", 7.0), ("", None), ("28.21", "bad")]
+)
+def test_prices_may_have_a_decimal_comma(tmp_path: Path, text: str, price: float | str | None) -> None:
+    (tmp_path / "log.csv").write_text(
+        f'Kunde Nr.;Artikel;Wann;VK\n1;a;2024-01-01T00:00:00;"{text}"\n', "utf-8"
+    )
+    mapping = tmp_path / "shop.toml"
+    events = 'file = "log.csv"\ndelimiter = ";"\ndecimal = ","'
+    mapping.write_text(ONE_CSV.replace('file = "log.csv"', events) + '[items]\nprice = "VK"\n', "utf-8")
+    arguments = ["mapping", "--mapping", str(mapping), "--out", str(tmp_path / "prepared")]
+
+    status = prepare.main(arguments)
+
+    assert (status == 0) == (price != "bad")
+    if status == 0:
+        items = pq.read_table(tmp_path / "prepared" / "shop" / "items.parquet")
+        assert items["price"].to_pylist() == [price]

@@ -10,7 +10,7 @@ import pytest
 from services.common.rpc.breaker import Breaker
 from services.recall.availability import Availability
 from services.recall.index.port import IndexUnavailable
-from services.recall.merge import Found, Quotas, merge
+from services.recall.merge import NEW_SHOPPER, Found, Quotas, merge
 from services.recall.vector_search import VectorSearch
 from tests.support.request_path import BrokenIndex
 
@@ -30,6 +30,16 @@ def test_channels_take_turns_by_quota() -> None:
     assert names.count("popular") == 20
     assert names.count("new") == 10
     assert names[:3].count("new") == 1
+
+
+def test_what_suits_the_profile_leads_a_new_shoppers_list() -> None:
+    channels = {"two_tower": found(*range(60, 99)), "segment": found(*range(60)), "popular": found(50, 99)}
+    merged = merge(channels, NEW_SHOPPER, 60, IDS)
+    assert [candidate.item_id for candidate in merged[:40]] == [f"i{row}" for row in range(40)]
+    assert {candidate.channels[0] for candidate in merged[40:]} == {"two_tower", "segment", "popular"}
+    scores = [candidate.score for candidate in merged]
+    assert scores == sorted(scores, reverse=True)
+    assert 0 < scores[-1] < scores[0] <= 1
 
 
 def test_a_channel_that_runs_out_leaves_its_turns_to_the_others() -> None:

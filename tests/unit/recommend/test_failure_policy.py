@@ -201,6 +201,7 @@ def test_a_reason_names_its_item_by_title(path: RequestPath, recall: FakeRecall)
             Candidate("i9", 0.9, ("item_to_item", "two_tower"), reason_item_id="i3"),
             Candidate("i8", 0.8, ("bought_again",), reason_item_id="i8"),
             Candidate("i7", 0.7, ("segment",), reason_segment="age=2"),
+            Candidate("i5", 0.65, ("segment",)),
             Candidate("i6", 0.6, ("two_tower",)),
         ),
         "r1",
@@ -210,6 +211,7 @@ def test_a_reason_names_its_item_by_title(path: RequestPath, recall: FakeRecall)
         ("because_of_item", "i3", "Item 3", ""),
         ("bought_again", "i8", "Item 8", ""),
         ("popular_in_segment", "", "", "age=2"),
+        ("popular", "", "", ""),
         ("for_you", "", "", ""),
     ]
 

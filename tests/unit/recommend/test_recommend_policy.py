@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.features import Event, UserContext
+from services.common.ports import Candidate
 from services.recommend.attribution import Attribution, make_token, read_token
-from services.recommend.policy import Policy, arrange
+from services.recommend.policy import Policy, arrange, ordered
 
 pytestmark = pytest.mark.unit
 
@@ -16,6 +19,16 @@ NONE = [False] * 40
 
 def test_without_categories_and_session_the_order_is_the_score() -> None:
     assert arrange(Policy(), None, NONE, 5) == [0, 1, 2, 3, 4]
+
+
+def test_a_profile_alone_lets_recalls_order_count() -> None:
+    candidates = [Candidate(f"i{place}", 1.0, ("segment",)) for place in range(4)]
+    scores = np.array([0.1, 0.2, 0.3, 0.9], np.float32)
+    new, known = UserContext("", {"age": "2"}, (), 1), UserContext("", {}, (Event("i1", "click", 0),), 1)
+    assert ordered(Policy(profile_weight=1.0), new, candidates, scores) == [0, 1, 2, 3]
+    assert ordered(Policy(profile_weight=1.0), known, candidates, scores) == [3, 2, 1, 0]
+    popular = [Candidate(f"i{place}", 1.0, ("popular",)) for place in range(4)]
+    assert ordered(Policy(profile_weight=1.0), new, popular, scores) == [3, 2, 1, 0]
 
 
 def test_one_category_does_not_fill_a_window() -> None:

@@ -12,7 +12,9 @@ from werkzeug.test import TestResponse
 
 from services.settings import Settings
 from tests.unit.webapp.fakes import DATASET_TOML, FakeServices, make_services
+from tests.unit.webapp.stores import memory_stores
 from webapp import create_app
+from webapp.stores import Stores
 
 NOWHERE = "redis://127.0.0.1:1/0"
 """No Redis listens on port 1: refused at once."""
@@ -40,7 +42,7 @@ class Browser:
 
     def cards(self, path: str = "/") -> list[str]:
         """Item ids of the first list of a page."""
-        first_list = self.text(path).split("</ol>")[0]
+        first_list = self.text(path).split('<ul class="cards')[1].split("</ul>")[0]
         return re.findall(r'name="item_id" value="([^"]+)"', first_list)
 
 
@@ -60,8 +62,13 @@ def services() -> FakeServices:
 
 
 @pytest.fixture
-def app(settings: Settings, services: FakeServices) -> Flask:
-    return create_app(settings, services, cache_type="SimpleCache")
+def stores() -> Stores:
+    return memory_stores()
+
+
+@pytest.fixture
+def app(settings: Settings, services: FakeServices, stores: Stores) -> Flask:
+    return create_app(settings, services, cache_type="SimpleCache", stores=stores)
 
 
 @pytest.fixture

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from zlib import crc32
 
 from services.common.errors import EcrsError, InvalidArgument, NotFound
 from services.common.ports import (
+    CHANNELS,
     NO_FILTER,
     AttributeValue,
+    Category,
     Degradation,
     Item,
     ItemFilter,
     KnownContext,
+    RankPort,
     Reason,
+    RecallPort,
     Recommendation,
     RecommendedItem,
     RecommendQuery,
+    SearchQuery,
+    SearchResult,
     UserEvent,
     UserProfile,
 )
@@ -117,16 +124,22 @@ class FakeUsers:
         self._check()
         stored = {(event.user_id, event.event_id) for event in self.events if event.event_id}
         new = [event for event in events if (event.user_id, event.event_id) not in stored]
-        self.events.extend(replace(event, at_ms=int(time.time() * 1000)) for event in new)
+        self.events.extend(replace(event, at_ms=event.at_ms or int(time.time() * 1000)) for event in new)
         return len(new)
 
     def list_user_events(
         self, user_id: str, page_size: int, page_token: str, timeout_s: float
     ) -> tuple[list[UserEvent], str]:
         self._check()
-        return self.of(user_id)[:page_size], ""
+        if page_token and not page_token.isdigit():
+            raise InvalidArgument("page_token", "is not one of ours")
+        start, events = int(page_token or 0), self.of(user_id)
+        end = start + page_size
+        return events[start:end], str(end) if end < len(events) else ""
 
     def delete_user(self, user_id: str, timeout_s: float) -> bool:
+        self._check()
+        self.events = [event for event in self.events if event.user_id != user_id]
         return self.profiles.pop(user_id, None) is not None
 
     def of(self, user_id: str) -> list[UserEvent]:
@@ -144,6 +157,7 @@ class FakeItems:
 
     items: dict[str, Item] = field(default_factory=catalogue)
     fail: EcrsError | None = None
+    searched: list[SearchQuery] = field(default_factory=list)
 
     def get_item(self, item_id: str, timeout_s: float) -> Item:
         if self.fail:
@@ -153,6 +167,8 @@ class FakeItems:
         return self.items[item_id]
 
     def batch_get_items(self, item_ids: Sequence[str], timeout_s: float) -> tuple[list[Item], list[str]]:
+        if self.fail:
+            raise self.fail
         found = [self.items[item_id] for item_id in item_ids if item_id in self.items]
         return found, [item_id for item_id in item_ids if item_id not in self.items]
 
@@ -167,6 +183,56 @@ class FakeItems:
 
     def list_items(self, page_size: int, page_token: str, timeout_s: float) -> tuple[list[Item], str]:
         return list(self.items.values())[:page_size], ""
+
+    def search_items(self, query: SearchQuery, timeout_s: float) -> SearchResult:
+        """Whole words, and one typing error ("banannas"); page tokens are numbers."""
+        self.searched.append(query)
+        if self.fail:
+            raise self.fail
+        if query.page_token and not query.page_token.isdigit():
+            raise InvalidArgument("page_token", "is not one of ours")
+        text, corrected = query.text.lower(), ""
+        if text == "banannas":
+            text = corrected = "bananas"
+        depth = len(query.category_path)
+        fits = [
+            item
+            for item in self.items.values()
+            if all(word in " ".join((item.title, *item.category_path)).lower() for word in text.split())
+            and item.category_path[:depth] == query.category_path
+            and (query.price_min is None or (item.price or 0) >= query.price_min)
+            and (query.price_max is None or (item.price or 0) <= query.price_max)
+        ]
+        brands = Counter(item.brand for item in fits if item.brand)
+        shown = [item for item in fits if not query.brands or item.brand in query.brands]
+        if query.order.startswith("price"):
+            shown.sort(key=lambda item: item.price or 0, reverse=query.order == "price_descending")
+        start = int(query.page_token or 0)
+        end = start + query.page_size
+        return SearchResult(
+            items=tuple(shown[start:end]),
+            next_page_token=str(end) if end < len(shown) else "",
+            total_count=len(shown),
+            brands=tuple(brands.most_common(20)),
+            categories=tuple(
+                Counter(i.category_path[depth] for i in shown if len(i.category_path) > depth).most_common(50)
+            ),
+            corrected_text=corrected,
+        )
+
+    def list_categories(self, depth: int, timeout_s: float) -> tuple[Category, ...]:
+        if self.fail:
+            raise self.fail
+        roots = Counter(item.category_path[0] for item in self.items.values() if item.category_path)
+        leaves = Counter(item.category_path for item in self.items.values())
+        return tuple(
+            Category(
+                root,
+                count,
+                tuple(Category(path[-1], n) for path, n in leaves.items() if path[:1] == (root,)),
+            )
+            for root, count in roots.most_common()
+        )
 
 
 @dataclass
@@ -196,6 +262,8 @@ class FakeRecommend:
         ids.sort(
             key=lambda item_id: (self._category(item_id) not in because, crc32(f"{seed} {item_id}".encode()))
         )
+        if query.channels:
+            return self._rail(query, [one for one in ids if one not in query.filter.exclude_item_ids])
         found = tuple(
             self._found(item_id, place, because, seed) for place, item_id in enumerate(ids[: query.page_size])
         )
@@ -208,6 +276,7 @@ class FakeRecommend:
         page_size: int = 20,
         item_filter: ItemFilter = NO_FILTER,
         placement: str = "similar",
+        channels: Sequence[str] = (),
     ) -> Recommendation:
         if self.fail:
             raise self.fail
@@ -223,6 +292,18 @@ class FakeRecommend:
             for one in ids[:page_size]
         )
         return self._answer(found, f"token-{placement}-{item_id}")
+
+    def _rail(self, query: RecommendQuery, ids: list[str]) -> Recommendation:
+        """What one channel names: the same for all, each channel beginning elsewhere in the catalogue."""
+        channel = query.channels[0]
+        start = 9 * CHANNELS.index(channel)
+        ids = sorted(ids)[start:] + sorted(ids)[:start]
+        reason = Reason(REASON_OF_CHANNEL.get(channel, "popular"))
+        found = (
+            RecommendedItem(one, 0.5, (channel,), reason, self.items.items[one])
+            for one in ids[: query.page_size]
+        )
+        return self._answer(tuple(found), f"token-{query.placement}-{query.user_id}")
 
     def _answer(self, found: tuple[RecommendedItem, ...], token: str) -> Recommendation:
         return Recommendation(
@@ -257,11 +338,19 @@ def _leaf(item: Item) -> str:
 
 @dataclass(frozen=True)
 class FakeServices:
-    """All three ports over one world."""
+    """The shop's three ports over one world; those of the console are for its own tests."""
 
     user: FakeUsers
     item: FakeItems
     recommend: FakeRecommend
+
+    @property
+    def recall(self) -> RecallPort:
+        raise NotImplementedError("only the console asks recall")
+
+    @property
+    def rank(self) -> RankPort:
+        raise NotImplementedError("only the console asks rank")
 
 
 def make_services() -> FakeServices:

@@ -122,4 +122,14 @@ def test_static_files_may_be_kept_and_change_address_with_their_content(browser:
     assert "?v=" in address
     assert response.status_code == 200
     assert "max-age=2592000" in response.headers["Cache-Control"]
-    assert "http" not in response.get_data(as_text=True)
+    assert "url(" not in response.get_data(as_text=True)
+    assert "@import" not in response.get_data(as_text=True)
+
+
+def test_a_fault_of_a_service_is_told_as_such_and_without_its_words(
+    browser: Browser, services: FakeServices
+) -> None:
+    services.item.fail = EcrsError("item failed: internal error at 10.0.0.3")
+    response = browser.get("/items/111")
+    assert response.status_code == 502
+    assert "10.0.0.3" not in response.get_data(as_text=True)

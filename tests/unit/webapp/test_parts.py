@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
 import threading
 from collections.abc import Iterator
@@ -10,15 +11,18 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
+from flask_babel import Babel
 from flask_caching import Cache
 from werkzeug.datastructures import MultiDict
 
 from services.common.errors import InvalidArgument, Unavailable
 from services.common.ports import Item, Reason
 from tests.unit.webapp.conftest import NOWHERE
+from webapp.assets import STATIC
 from webapp.cache import JsonSerializer, SharedCache
+from webapp.cache_counters import CacheCount, CacheCounters
 from webapp.dataset import DatasetInfo, DatasetSource, UserFeature, parse_info
-from webapp.pictures import WORDS, _shapes, picture
+from webapp.pictures import FALLBACKS, HUES, WORDS, drawn, picture
 from webapp.signing_key import FILE_NAME, SigningKeyError, signing_key
 from webapp.storefront.forms import attributes_of, registration_form
 from webapp.storefront.wording import category_text, money, reason_text
@@ -58,7 +62,7 @@ def shared() -> Iterator[SharedCache]:
     app = Flask(__name__)
     cache = Cache(app, config={"CACHE_TYPE": "SimpleCache"})
     with app.app_context():
-        yield SharedCache(cache)
+        yield SharedCache(cache, CacheCounters(None))
 
 
 def test_a_fresh_value_is_not_loaded_again(shared: SharedCache) -> None:
@@ -77,6 +81,17 @@ def test_an_old_value_is_loaded_again_and_kept_when_that_fails(shared: SharedCac
         shared.fetch("other", 0, failing)
 
 
+def test_hits_and_misses_are_counted_by_the_name_of_the_key(shared: SharedCache) -> None:
+    def failing() -> int:
+        raise Unavailable("away")
+
+    for key in ("rail:new", "rail:new", "rail:trending", "search:1"):
+        shared.fetch(key, 60, lambda: 1)
+    shared.fetch("search:1", 0, failing)
+    assert shared.stats() == {"rail": CacheCount(1, 2), "search": CacheCount(0, 2, 1)}
+    assert shared.stats()["rail"].hit_rate == pytest.approx(1 / 3)
+
+
 def test_a_mistake_of_the_caller_is_not_hidden_by_an_old_value(shared: SharedCache) -> None:
     def wrong() -> int:
         raise InvalidArgument("page_token", "is not one of ours")
@@ -90,7 +105,7 @@ def test_without_redis_the_processs_own_copy_answers() -> None:
     app = Flask(__name__)
     cache = Cache(app, config={"CACHE_TYPE": "webapp.cache.JsonRedisCache", "CACHE_REDIS_URL": NOWHERE})
     with app.app_context():
-        shared = SharedCache(cache)
+        shared = SharedCache(cache, CacheCounters(NOWHERE))
         assert shared.fetch("k", 60, lambda: [1, "a"]) == [1, "a"]
         assert shared.fetch("k", 60, lambda: [2]) == [1, "a"]
 
@@ -126,19 +141,32 @@ def test_labels_are_in_the_language_asked_for() -> None:
 
 
 def test_a_picture_is_always_the_same_and_follows_the_category() -> None:
-    assert picture("Produce Tropical Fruit", "", "1") == picture("Produce Tropical Fruit", "", "1")
-    assert picture("Produce Tropical Fruit", "", "1") != picture("Grocery Fluid Milk", "", "1")
-    assert picture("Grocery Fluid Milk", "National", "1") != picture("Grocery Fluid Milk", "Private", "1")
+    assert drawn("Produce Tropical Fruit", "", "1") == drawn("Produce Tropical Fruit", "", "1")
+    assert drawn("Produce Tropical Fruit", "", "1")[0] == "banana"
+    assert drawn("Grocery Fluid Milk", "", "1")[0] == "carton"
+    assert drawn("Electronics Headphones", "", "1")[0] == "headphones"
+    assert drawn("Books Novels", "", "1")[0] == "book"
+    assert drawn("Grocery Fluid Milk", "National", "1")[1] != drawn("Grocery Fluid Milk", "Private", "1")[1]
 
 
-def test_nothing_of_a_products_text_reaches_its_picture() -> None:
-    drawn = picture('"><script>', '"><script>', '"><script>')
-    assert "script" not in drawn
-    assert " style=" not in drawn
+def test_a_product_without_known_words_gets_a_neutral_picture() -> None:
+    assert drawn("", "", "1")[0] in FALLBACKS
+    assert drawn("分类 17 商品", "", "1")[0] in FALLBACKS
 
 
-def test_every_kind_of_picture_has_a_shape() -> None:
-    assert {name for name, _ in WORDS} <= set(_shapes())
+def test_nothing_of_a_products_text_reaches_its_picture(app: Flask) -> None:
+    with app.test_request_context():
+        drawing = picture('"><script>', '"><script>', '"><script>')
+    assert "script" not in drawing
+    assert " style=" not in drawing
+
+
+def test_every_kind_of_picture_has_a_symbol_and_colours() -> None:
+    symbols = set(re.findall(r'symbol id="(\w+)"', (STATIC / "pictures.svg").read_text(encoding="utf-8")))
+    assert len(symbols) >= 60
+    assert {name for name, _ in WORDS} | set(FALLBACKS) <= symbols
+    css = (STATIC / "shop.css").read_text(encoding="utf-8")
+    assert all(f".h{number}{{" in css for number in range(HUES))
 
 
 @pytest.mark.parametrize(
@@ -202,6 +230,7 @@ def test_a_form_takes_every_kind_of_feature() -> None:
     )
     app = Flask(__name__)
     app.config.update(SECRET_KEY=json.dumps("any"), WTF_CSRF_ENABLED=False)
+    Babel(app)
     with app.test_request_context("/", method="POST", data=filled):
         form = registration_form(features)
         assert form.validate_on_submit(), form.errors
@@ -218,5 +247,6 @@ def test_a_form_takes_every_kind_of_feature() -> None:
 def test_a_number_that_is_none_is_refused(number: str) -> None:
     app = Flask(__name__)
     app.config.update(SECRET_KEY=json.dumps("any"), WTF_CSRF_ENABLED=False)
+    Babel(app)
     with app.test_request_context("/", method="POST", data={"feature_spend": number}):
         assert not registration_form((UserFeature("spend", "number"),)).validate_on_submit()

@@ -8,6 +8,7 @@ from ecrs.common.v1 import types_pb2 as _types_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -18,6 +19,265 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _SearchOrder:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SearchOrderEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SearchOrder.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SEARCH_ORDER_UNSPECIFIED: _SearchOrder.ValueType  # 0
+    """Relevance if there is a query, else popularity."""
+    SEARCH_ORDER_RELEVANCE: _SearchOrder.ValueType  # 1
+    """How well the text fits, then popularity."""
+    SEARCH_ORDER_POPULARITY: _SearchOrder.ValueType  # 2
+    """Most bought first."""
+    SEARCH_ORDER_NEWEST: _SearchOrder.ValueType  # 3
+    """Newest first."""
+    SEARCH_ORDER_PRICE_ASCENDING: _SearchOrder.ValueType  # 4
+    """Cheapest first; items without a price last."""
+    SEARCH_ORDER_PRICE_DESCENDING: _SearchOrder.ValueType  # 5
+    """Dearest first; items without a price last."""
+
+class SearchOrder(_SearchOrder, metaclass=_SearchOrderEnumTypeWrapper):
+    """In which order SearchItems answers."""
+
+SEARCH_ORDER_UNSPECIFIED: SearchOrder.ValueType  # 0
+"""Relevance if there is a query, else popularity."""
+SEARCH_ORDER_RELEVANCE: SearchOrder.ValueType  # 1
+"""How well the text fits, then popularity."""
+SEARCH_ORDER_POPULARITY: SearchOrder.ValueType  # 2
+"""Most bought first."""
+SEARCH_ORDER_NEWEST: SearchOrder.ValueType  # 3
+"""Newest first."""
+SEARCH_ORDER_PRICE_ASCENDING: SearchOrder.ValueType  # 4
+"""Cheapest first; items without a price last."""
+SEARCH_ORDER_PRICE_DESCENDING: SearchOrder.ValueType  # 5
+"""Dearest first; items without a price last."""
+Global___SearchOrder: _TypeAlias = SearchOrder  # noqa: Y015
+
+@_typing.final
+class SearchItemsRequest(_message.Message):
+    """Request of SearchItems."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUERY_FIELD_NUMBER: _builtins.int
+    CATEGORY_PATH_FIELD_NUMBER: _builtins.int
+    BRANDS_FIELD_NUMBER: _builtins.int
+    PRICE_MIN_FIELD_NUMBER: _builtins.int
+    PRICE_MAX_FIELD_NUMBER: _builtins.int
+    ORDER_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    INCLUDE_UNAVAILABLE_FIELD_NUMBER: _builtins.int
+    query: _builtins.str
+    """What was typed, at most 200 characters; empty to browse."""
+    price_min: _builtins.float
+    """Lowest price, inclusive."""
+    price_max: _builtins.float
+    """Highest price, inclusive."""
+    order: Global___SearchOrder.ValueType
+    """The order."""
+    page_size: _builtins.int
+    """1 to 100, default 20 when not set."""
+    page_token: _builtins.str
+    """From the response before; empty for the first page."""
+    include_unavailable: _builtins.bool
+    """Show items that are not available too. Default false."""
+    @_builtins.property
+    def category_path(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """A category path from the root, or the beginning of one; empty for all."""
+
+    @_builtins.property
+    def brands(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only these brands; at most 100."""
+
+    def __init__(
+        self,
+        *,
+        query: _builtins.str = ...,
+        category_path: _abc.Iterable[_builtins.str] | None = ...,
+        brands: _abc.Iterable[_builtins.str] | None = ...,
+        price_min: _builtins.float | None = ...,
+        price_max: _builtins.float | None = ...,
+        order: Global___SearchOrder.ValueType = ...,
+        page_size: _builtins.int | None = ...,
+        page_token: _builtins.str = ...,
+        include_unavailable: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_page_size", b"_page_size", "_price_max", b"_price_max", "_price_min", b"_price_min", "page_size", b"page_size", "price_max", b"price_max", "price_min", b"price_min"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_page_size", b"_page_size", "_price_max", b"_price_max", "_price_min", b"_price_min", "brands", b"brands", "category_path", b"category_path", "include_unavailable", b"include_unavailable", "order", b"order", "page_size", b"page_size", "page_token", b"page_token", "price_max", b"price_max", "price_min", b"price_min", "query", b"query"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__page_size: _TypeAlias = _typing.Literal["page_size"]  # noqa: Y015
+    _WhichOneofArgType__page_size: _TypeAlias = _typing.Literal["_page_size", b"_page_size"]  # noqa: Y015
+    _WhichOneofReturnType__price_max: _TypeAlias = _typing.Literal["price_max"]  # noqa: Y015
+    _WhichOneofArgType__price_max: _TypeAlias = _typing.Literal["_price_max", b"_price_max"]  # noqa: Y015
+    _WhichOneofReturnType__price_min: _TypeAlias = _typing.Literal["price_min"]  # noqa: Y015
+    _WhichOneofArgType__price_min: _TypeAlias = _typing.Literal["_price_min", b"_price_min"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__page_size) -> _WhichOneofReturnType__page_size | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__price_max) -> _WhichOneofReturnType__price_max | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__price_min) -> _WhichOneofReturnType__price_min | None: ...
+
+Global___SearchItemsRequest: _TypeAlias = SearchItemsRequest  # noqa: Y015
+
+@_typing.final
+class SearchItemsResponse(_message.Message):
+    """Response of SearchItems."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEMS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    TOTAL_COUNT_FIELD_NUMBER: _builtins.int
+    BRANDS_FIELD_NUMBER: _builtins.int
+    CATEGORIES_FIELD_NUMBER: _builtins.int
+    CORRECTED_QUERY_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page; empty after the last."""
+    total_count: _builtins.int
+    """How many items fit in all."""
+    corrected_query: _builtins.str
+    """The query that was searched, when typing errors were mended; empty otherwise."""
+    @_builtins.property
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___Item]:
+        """The page."""
+
+    @_builtins.property
+    def brands(self) -> _containers.RepeatedCompositeFieldContainer[Global___FacetCount]:
+        """Brands among all that fit, most frequent first, at most 20."""
+
+    @_builtins.property
+    def categories(self) -> _containers.RepeatedCompositeFieldContainer[Global___FacetCount]:
+        """The next level of categories among all that fit, most frequent first, at most 50."""
+
+    def __init__(
+        self,
+        *,
+        items: _abc.Iterable[Global___Item] | None = ...,
+        next_page_token: _builtins.str = ...,
+        total_count: _builtins.int = ...,
+        brands: _abc.Iterable[Global___FacetCount] | None = ...,
+        categories: _abc.Iterable[Global___FacetCount] | None = ...,
+        corrected_query: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["brands", b"brands", "categories", b"categories", "corrected_query", b"corrected_query", "items", b"items", "next_page_token", b"next_page_token", "total_count", b"total_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SearchItemsResponse: _TypeAlias = SearchItemsResponse  # noqa: Y015
+
+@_typing.final
+class FacetCount(_message.Message):
+    """A value and how many items have it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VALUE_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    value: _builtins.str
+    """The value."""
+    count: _builtins.int
+    """How many."""
+    def __init__(
+        self,
+        *,
+        value: _builtins.str = ...,
+        count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FacetCount: _TypeAlias = FacetCount  # noqa: Y015
+
+@_typing.final
+class ListCategoriesRequest(_message.Message):
+    """Request of ListCategories."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEPTH_FIELD_NUMBER: _builtins.int
+    depth: _builtins.int
+    """Levels to answer, 1 to 8; default 2 when not set."""
+    def __init__(
+        self,
+        *,
+        depth: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_depth", b"_depth", "depth", b"depth"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_depth", b"_depth", "depth", b"depth"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__depth: _TypeAlias = _typing.Literal["depth"]  # noqa: Y015
+    _WhichOneofArgType__depth: _TypeAlias = _typing.Literal["_depth", b"_depth"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__depth) -> _WhichOneofReturnType__depth | None: ...
+
+Global___ListCategoriesRequest: _TypeAlias = ListCategoriesRequest  # noqa: Y015
+
+@_typing.final
+class ListCategoriesResponse(_message.Message):
+    """Response of ListCategories."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CATEGORIES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def categories(self) -> _containers.RepeatedCompositeFieldContainer[Global___Category]:
+        """Root categories, most items first."""
+
+    def __init__(
+        self,
+        *,
+        categories: _abc.Iterable[Global___Category] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["categories", b"categories"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListCategoriesResponse: _TypeAlias = ListCategoriesResponse  # noqa: Y015
+
+@_typing.final
+class Category(_message.Message):
+    """A category."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ITEM_COUNT_FIELD_NUMBER: _builtins.int
+    CHILDREN_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name."""
+    item_count: _builtins.int
+    """How many items it has, all levels below included."""
+    @_builtins.property
+    def children(self) -> _containers.RepeatedCompositeFieldContainer[Global___Category]:
+        """The level below, most items first."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        item_count: _builtins.int = ...,
+        children: _abc.Iterable[Global___Category] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["children", b"children", "item_count", b"item_count", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Category: _TypeAlias = Category  # noqa: Y015
 
 @_typing.final
 class Item(_message.Message):

@@ -62,6 +62,16 @@ class ItemServiceStub:
                 request_serializer=ecrs_dot_item_dot_v1_dot_item__service__pb2.ListItemsRequest.SerializeToString,
                 response_deserializer=ecrs_dot_item_dot_v1_dot_item__service__pb2.ListItemsResponse.FromString,
                 _registered_method=True)
+        self.SearchItems = channel.unary_unary(
+                '/ecrs.item.v1.ItemService/SearchItems',
+                request_serializer=ecrs_dot_item_dot_v1_dot_item__service__pb2.SearchItemsRequest.SerializeToString,
+                response_deserializer=ecrs_dot_item_dot_v1_dot_item__service__pb2.SearchItemsResponse.FromString,
+                _registered_method=True)
+        self.ListCategories = channel.unary_unary(
+                '/ecrs.item.v1.ItemService/ListCategories',
+                request_serializer=ecrs_dot_item_dot_v1_dot_item__service__pb2.ListCategoriesRequest.SerializeToString,
+                response_deserializer=ecrs_dot_item_dot_v1_dot_item__service__pb2.ListCategoriesResponse.FromString,
+                _registered_method=True)
 
 
 class ItemServiceServicer:
@@ -105,6 +115,20 @@ class ItemServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SearchItems(self, request, context):
+        """Searches and browses: text with tolerance for typing errors, category, facets, order, pages.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListCategories(self, request, context):
+        """The tree of categories with the number of items below each.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ItemServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -132,6 +156,16 @@ def add_ItemServiceServicer_to_server(servicer, server):
                     servicer.ListItems,
                     request_deserializer=ecrs_dot_item_dot_v1_dot_item__service__pb2.ListItemsRequest.FromString,
                     response_serializer=ecrs_dot_item_dot_v1_dot_item__service__pb2.ListItemsResponse.SerializeToString,
+            ),
+            'SearchItems': grpc.unary_unary_rpc_method_handler(
+                    servicer.SearchItems,
+                    request_deserializer=ecrs_dot_item_dot_v1_dot_item__service__pb2.SearchItemsRequest.FromString,
+                    response_serializer=ecrs_dot_item_dot_v1_dot_item__service__pb2.SearchItemsResponse.SerializeToString,
+            ),
+            'ListCategories': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListCategories,
+                    request_deserializer=ecrs_dot_item_dot_v1_dot_item__service__pb2.ListCategoriesRequest.FromString,
+                    response_serializer=ecrs_dot_item_dot_v1_dot_item__service__pb2.ListCategoriesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -272,6 +306,60 @@ class ItemService:
             '/ecrs.item.v1.ItemService/ListItems',
             ecrs_dot_item_dot_v1_dot_item__service__pb2.ListItemsRequest.SerializeToString,
             ecrs_dot_item_dot_v1_dot_item__service__pb2.ListItemsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SearchItems(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ecrs.item.v1.ItemService/SearchItems',
+            ecrs_dot_item_dot_v1_dot_item__service__pb2.SearchItemsRequest.SerializeToString,
+            ecrs_dot_item_dot_v1_dot_item__service__pb2.SearchItemsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListCategories(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ecrs.item.v1.ItemService/ListCategories',
+            ecrs_dot_item_dot_v1_dot_item__service__pb2.ListCategoriesRequest.SerializeToString,
+            ecrs_dot_item_dot_v1_dot_item__service__pb2.ListCategoriesResponse.FromString,
             options,
             channel_credentials,
             insecure,

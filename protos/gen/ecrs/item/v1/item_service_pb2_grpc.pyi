@@ -46,6 +46,10 @@ class ItemServiceStub:
     """Marks items as available or not; what is not available is not recommended."""
     ListItems: _grpc.UnaryUnaryMultiCallable[_item_service_pb2.ListItemsRequest, _item_service_pb2.ListItemsResponse]
     """Lists the catalogue in a stable order, in pages."""
+    SearchItems: _grpc.UnaryUnaryMultiCallable[_item_service_pb2.SearchItemsRequest, _item_service_pb2.SearchItemsResponse]
+    """Searches and browses: text with tolerance for typing errors, category, facets, order, pages."""
+    ListCategories: _grpc.UnaryUnaryMultiCallable[_item_service_pb2.ListCategoriesRequest, _item_service_pb2.ListCategoriesResponse]
+    """The tree of categories with the number of items below each."""
 
 @_typing.type_check_only
 class ItemServiceAsyncStub(ItemServiceStub):
@@ -65,6 +69,10 @@ class ItemServiceAsyncStub(ItemServiceStub):
     """Marks items as available or not; what is not available is not recommended."""
     ListItems: _aio.UnaryUnaryMultiCallable[_item_service_pb2.ListItemsRequest, _item_service_pb2.ListItemsResponse]  # type: ignore[assignment]
     """Lists the catalogue in a stable order, in pages."""
+    SearchItems: _aio.UnaryUnaryMultiCallable[_item_service_pb2.SearchItemsRequest, _item_service_pb2.SearchItemsResponse]  # type: ignore[assignment]
+    """Searches and browses: text with tolerance for typing errors, category, facets, order, pages."""
+    ListCategories: _aio.UnaryUnaryMultiCallable[_item_service_pb2.ListCategoriesRequest, _item_service_pb2.ListCategoriesResponse]  # type: ignore[assignment]
+    """The tree of categories with the number of items below each."""
 
 class ItemServiceServicer(metaclass=_abc_1.ABCMeta):
     """Items and their availability, kept in Redis. Port 8920.
@@ -111,5 +119,21 @@ class ItemServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_item_service_pb2.ListItemsResponse, _abc.Awaitable[_item_service_pb2.ListItemsResponse]]:
         """Lists the catalogue in a stable order, in pages."""
+
+    @_abc_1.abstractmethod
+    def SearchItems(
+        self,
+        request: _item_service_pb2.SearchItemsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_item_service_pb2.SearchItemsResponse, _abc.Awaitable[_item_service_pb2.SearchItemsResponse]]:
+        """Searches and browses: text with tolerance for typing errors, category, facets, order, pages."""
+
+    @_abc_1.abstractmethod
+    def ListCategories(
+        self,
+        request: _item_service_pb2.ListCategoriesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_item_service_pb2.ListCategoriesResponse, _abc.Awaitable[_item_service_pb2.ListCategoriesResponse]]:
+        """The tree of categories with the number of items below each."""
 
 def add_ItemServiceServicer_to_server(servicer: ItemServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -42,6 +42,11 @@ class RankServiceStub:
                 request_serializer=ecrs_dot_rank_dot_v1_dot_rank__service__pb2.RankItemsRequest.SerializeToString,
                 response_deserializer=ecrs_dot_rank_dot_v1_dot_rank__service__pb2.RankItemsResponse.FromString,
                 _registered_method=True)
+        self.ExplainItems = channel.unary_unary(
+                '/ecrs.rank.v1.RankService/ExplainItems',
+                request_serializer=ecrs_dot_rank_dot_v1_dot_rank__service__pb2.ExplainItemsRequest.SerializeToString,
+                response_deserializer=ecrs_dot_rank_dot_v1_dot_rank__service__pb2.ExplainItemsResponse.FromString,
+                _registered_method=True)
 
 
 class RankServiceServicer:
@@ -57,6 +62,13 @@ class RankServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExplainItems(self, request, context):
+        """Scores candidates and says what moved each score. For people: it costs one extra row per group of features and item.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RankServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -64,6 +76,11 @@ def add_RankServiceServicer_to_server(servicer, server):
                     servicer.RankItems,
                     request_deserializer=ecrs_dot_rank_dot_v1_dot_rank__service__pb2.RankItemsRequest.FromString,
                     response_serializer=ecrs_dot_rank_dot_v1_dot_rank__service__pb2.RankItemsResponse.SerializeToString,
+            ),
+            'ExplainItems': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainItems,
+                    request_deserializer=ecrs_dot_rank_dot_v1_dot_rank__service__pb2.ExplainItemsRequest.FromString,
+                    response_serializer=ecrs_dot_rank_dot_v1_dot_rank__service__pb2.ExplainItemsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -96,6 +113,33 @@ class RankService:
             '/ecrs.rank.v1.RankService/RankItems',
             ecrs_dot_rank_dot_v1_dot_rank__service__pb2.RankItemsRequest.SerializeToString,
             ecrs_dot_rank_dot_v1_dot_rank__service__pb2.RankItemsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainItems(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ecrs.rank.v1.RankService/ExplainItems',
+            ecrs_dot_rank_dot_v1_dot_rank__service__pb2.ExplainItemsRequest.SerializeToString,
+            ecrs_dot_rank_dot_v1_dot_rank__service__pb2.ExplainItemsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -38,6 +38,8 @@ class RankServiceStub:
     def __new__(cls, channel: _aio.Channel) -> RankServiceAsyncStub: ...
     RankItems: _grpc.UnaryUnaryMultiCallable[_rank_service_pb2.RankItemsRequest, _rank_service_pb2.RankItemsResponse]
     """Scores candidates for a shopper."""
+    ExplainItems: _grpc.UnaryUnaryMultiCallable[_rank_service_pb2.ExplainItemsRequest, _rank_service_pb2.ExplainItemsResponse]
+    """Scores candidates and says what moved each score. For people: it costs one extra row per group of features and item."""
 
 @_typing.type_check_only
 class RankServiceAsyncStub(RankServiceStub):
@@ -49,6 +51,8 @@ class RankServiceAsyncStub(RankServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     RankItems: _aio.UnaryUnaryMultiCallable[_rank_service_pb2.RankItemsRequest, _rank_service_pb2.RankItemsResponse]  # type: ignore[assignment]
     """Scores candidates for a shopper."""
+    ExplainItems: _aio.UnaryUnaryMultiCallable[_rank_service_pb2.ExplainItemsRequest, _rank_service_pb2.ExplainItemsResponse]  # type: ignore[assignment]
+    """Scores candidates and says what moved each score. For people: it costs one extra row per group of features and item."""
 
 class RankServiceServicer(metaclass=_abc_1.ABCMeta):
     """DeepFM over candidates, through PaddleServing or ONNX Runtime. Port 8960.
@@ -63,5 +67,13 @@ class RankServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_rank_service_pb2.RankItemsResponse, _abc.Awaitable[_rank_service_pb2.RankItemsResponse]]:
         """Scores candidates for a shopper."""
+
+    @_abc_1.abstractmethod
+    def ExplainItems(
+        self,
+        request: _rank_service_pb2.ExplainItemsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_rank_service_pb2.ExplainItemsResponse, _abc.Awaitable[_rank_service_pb2.ExplainItemsResponse]]:
+        """Scores candidates and says what moved each score. For people: it costs one extra row per group of features and item."""
 
 def add_RankServiceServicer_to_server(servicer: RankServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from ecrs.common.v1 import types_pb2 as ecrs_dot_common_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#ecrs/recall/v1/recall_service.proto\x12\x0e\x65\x63rs.recall.v1\x1a\x1a\x65\x63rs/common/v1/types.proto\"m\n\tCandidate\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x02\x12\x10\n\x08\x63hannels\x18\x03 \x03(\t\x12\x16\n\x0ereason_item_id\x18\x04 \x01(\t\x12\x16\n\x0ereason_segment\x18\x05 \x01(\t\">\n\rChannelReport\x12\x0f\n\x07\x63hannel\x18\x01 \x01(\t\x12\r\n\x05\x66ound\x18\x02 \x01(\x05\x12\r\n\x05\x65rror\x18\x03 \x01(\t\"\xaf\x01\n\x12RecallItemsRequest\x12,\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1b.ecrs.common.v1.UserContext\x12\x12\n\x05top_k\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12\x10\n\x08\x63hannels\x18\x03 \x03(\t\x12*\n\x06\x66ilter\x18\x04 \x01(\x0b\x32\x1a.ecrs.common.v1.ItemFilter\x12\x0f\n\x07release\x18\x05 \x01(\tB\x08\n\x06_top_k\"\xbb\x01\n\x13RecallItemsResponse\x12-\n\ncandidates\x18\x01 \x03(\x0b\x32\x19.ecrs.recall.v1.Candidate\x12\x15\n\rmodel_version\x18\x02 \x01(\t\x12-\n\x08\x64\x65graded\x18\x03 \x03(\x0e\x32\x1b.ecrs.common.v1.Degradation\x12/\n\x08\x63hannels\x18\x04 \x03(\x0b\x32\x1d.ecrs.recall.v1.ChannelReport\"\x81\x01\n\x13SimilarItemsRequest\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\x12\n\x05top_k\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12*\n\x06\x66ilter\x18\x03 \x01(\x0b\x32\x1a.ecrs.common.v1.ItemFilter\x12\x0f\n\x07release\x18\x04 \x01(\tB\x08\n\x06_top_k\"\x8b\x01\n\x14SimilarItemsResponse\x12-\n\ncandidates\x18\x01 \x03(\x0b\x32\x19.ecrs.recall.v1.Candidate\x12\x15\n\rmodel_version\x18\x02 \x01(\t\x12-\n\x08\x64\x65graded\x18\x03 \x03(\x0e\x32\x1b.ecrs.common.v1.Degradation\"R\n\x11\x45ncodeUserRequest\x12,\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1b.ecrs.common.v1.UserContext\x12\x0f\n\x07release\x18\x02 \x01(\t\">\n\x12\x45ncodeUserResponse\x12\x11\n\tembedding\x18\x01 \x03(\x02\x12\x15\n\rmodel_version\x18\x02 \x01(\t2\x97\x02\n\rRecallService\x12V\n\x0bRecallItems\x12\".ecrs.recall.v1.RecallItemsRequest\x1a#.ecrs.recall.v1.RecallItemsResponse\x12Y\n\x0cSimilarItems\x12#.ecrs.recall.v1.SimilarItemsRequest\x1a$.ecrs.recall.v1.SimilarItemsResponse\x12S\n\nEncodeUser\x12!.ecrs.recall.v1.EncodeUserRequest\x1a\".ecrs.recall.v1.EncodeUserResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#ecrs/recall/v1/recall_service.proto\x12\x0e\x65\x63rs.recall.v1\x1a\x1a\x65\x63rs/common/v1/types.proto\"m\n\tCandidate\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x02\x12\x10\n\x08\x63hannels\x18\x03 \x03(\t\x12\x16\n\x0ereason_item_id\x18\x04 \x01(\t\x12\x16\n\x0ereason_segment\x18\x05 \x01(\t\">\n\rChannelReport\x12\x0f\n\x07\x63hannel\x18\x01 \x01(\t\x12\r\n\x05\x66ound\x18\x02 \x01(\x05\x12\r\n\x05\x65rror\x18\x03 \x01(\t\"\xaf\x01\n\x12RecallItemsRequest\x12,\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1b.ecrs.common.v1.UserContext\x12\x12\n\x05top_k\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12\x10\n\x08\x63hannels\x18\x03 \x03(\t\x12*\n\x06\x66ilter\x18\x04 \x01(\x0b\x32\x1a.ecrs.common.v1.ItemFilter\x12\x0f\n\x07release\x18\x05 \x01(\tB\x08\n\x06_top_k\"\xbb\x01\n\x13RecallItemsResponse\x12-\n\ncandidates\x18\x01 \x03(\x0b\x32\x19.ecrs.recall.v1.Candidate\x12\x15\n\rmodel_version\x18\x02 \x01(\t\x12-\n\x08\x64\x65graded\x18\x03 \x03(\x0e\x32\x1b.ecrs.common.v1.Degradation\x12/\n\x08\x63hannels\x18\x04 \x03(\x0b\x32\x1d.ecrs.recall.v1.ChannelReport\"\x93\x01\n\x13SimilarItemsRequest\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\x12\n\x05top_k\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12*\n\x06\x66ilter\x18\x03 \x01(\x0b\x32\x1a.ecrs.common.v1.ItemFilter\x12\x0f\n\x07release\x18\x04 \x01(\t\x12\x10\n\x08\x63hannels\x18\x05 \x03(\tB\x08\n\x06_top_k\"\x8b\x01\n\x14SimilarItemsResponse\x12-\n\ncandidates\x18\x01 \x03(\x0b\x32\x19.ecrs.recall.v1.Candidate\x12\x15\n\rmodel_version\x18\x02 \x01(\t\x12-\n\x08\x64\x65graded\x18\x03 \x03(\x0e\x32\x1b.ecrs.common.v1.Degradation\"R\n\x11\x45ncodeUserRequest\x12,\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1b.ecrs.common.v1.UserContext\x12\x0f\n\x07release\x18\x02 \x01(\t\">\n\x12\x45ncodeUserResponse\x12\x11\n\tembedding\x18\x01 \x03(\x02\x12\x15\n\rmodel_version\x18\x02 \x01(\t2\x97\x02\n\rRecallService\x12V\n\x0bRecallItems\x12\".ecrs.recall.v1.RecallItemsRequest\x1a#.ecrs.recall.v1.RecallItemsResponse\x12Y\n\x0cSimilarItems\x12#.ecrs.recall.v1.SimilarItemsRequest\x1a$.ecrs.recall.v1.SimilarItemsResponse\x12S\n\nEncodeUser\x12!.ecrs.recall.v1.EncodeUserRequest\x1a\".ecrs.recall.v1.EncodeUserResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,13 +41,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RECALLITEMSRESPONSE']._serialized_start=437
   _globals['_RECALLITEMSRESPONSE']._serialized_end=624
   _globals['_SIMILARITEMSREQUEST']._serialized_start=627
-  _globals['_SIMILARITEMSREQUEST']._serialized_end=756
-  _globals['_SIMILARITEMSRESPONSE']._serialized_start=759
-  _globals['_SIMILARITEMSRESPONSE']._serialized_end=898
-  _globals['_ENCODEUSERREQUEST']._serialized_start=900
-  _globals['_ENCODEUSERREQUEST']._serialized_end=982
-  _globals['_ENCODEUSERRESPONSE']._serialized_start=984
-  _globals['_ENCODEUSERRESPONSE']._serialized_end=1046
-  _globals['_RECALLSERVICE']._serialized_start=1049
-  _globals['_RECALLSERVICE']._serialized_end=1328
+  _globals['_SIMILARITEMSREQUEST']._serialized_end=774
+  _globals['_SIMILARITEMSRESPONSE']._serialized_start=777
+  _globals['_SIMILARITEMSRESPONSE']._serialized_end=916
+  _globals['_ENCODEUSERREQUEST']._serialized_start=918
+  _globals['_ENCODEUSERREQUEST']._serialized_end=1000
+  _globals['_ENCODEUSERRESPONSE']._serialized_start=1002
+  _globals['_ENCODEUSERRESPONSE']._serialized_end=1064
+  _globals['_RECALLSERVICE']._serialized_start=1067
+  _globals['_RECALLSERVICE']._serialized_end=1346
 # @@protoc_insertion_point(module_scope)

@@ -185,6 +185,7 @@ class SimilarItemsRequest(_message.Message):
     TOP_K_FIELD_NUMBER: _builtins.int
     FILTER_FIELD_NUMBER: _builtins.int
     RELEASE_FIELD_NUMBER: _builtins.int
+    CHANNELS_FIELD_NUMBER: _builtins.int
     item_id: _builtins.str
     """The item, 1 to 256 bytes."""
     top_k: _builtins.int
@@ -195,6 +196,10 @@ class SimilarItemsRequest(_message.Message):
     def filter(self) -> _types_pb2.ItemFilter:
         """Which items may be named."""
 
+    @_builtins.property
+    def channels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """"item_to_item" for items that are bought together, "two_tower" for alternatives; empty for both. Others are INVALID_ARGUMENT."""
+
     def __init__(
         self,
         *,
@@ -202,10 +207,11 @@ class SimilarItemsRequest(_message.Message):
         top_k: _builtins.int | None = ...,
         filter: _types_pb2.ItemFilter | None = ...,
         release: _builtins.str = ...,
+        channels: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_top_k", b"_top_k", "filter", b"filter", "top_k", b"top_k"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_top_k", b"_top_k", "filter", b"filter", "item_id", b"item_id", "release", b"release", "top_k", b"top_k"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_top_k", b"_top_k", "channels", b"channels", "filter", b"filter", "item_id", b"item_id", "release", b"release", "top_k", b"top_k"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__top_k: _TypeAlias = _typing.Literal["top_k"]  # noqa: Y015
     _WhichOneofArgType__top_k: _TypeAlias = _typing.Literal["_top_k", b"_top_k"]  # noqa: Y015

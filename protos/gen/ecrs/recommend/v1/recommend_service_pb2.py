@@ -26,27 +26,27 @@ from ecrs.common.v1 import types_pb2 as ecrs_dot_common_dot_v1_dot_types__pb2
 from ecrs.item.v1 import item_service_pb2 as ecrs_dot_item_dot_v1_dot_item__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)ecrs/recommend/v1/recommend_service.proto\x12\x11\x65\x63rs.recommend.v1\x1a\x1a\x65\x63rs/common/v1/types.proto\x1a\x1f\x65\x63rs/item/v1/item_service.proto\"y\n\x06Reason\x12+\n\x04kind\x18\x01 \x01(\x0e\x32\x1d.ecrs.recommend.v1.ReasonKind\x12\x16\n\x0ereason_item_id\x18\x02 \x01(\t\x12\x19\n\x11reason_item_title\x18\x03 \x01(\t\x12\x0f\n\x07segment\x18\x04 \x01(\t\"\x90\x01\n\x0fRecommendedItem\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x02\x12\x10\n\x08\x63hannels\x18\x03 \x03(\t\x12)\n\x06reason\x18\x04 \x01(\x0b\x32\x19.ecrs.recommend.v1.Reason\x12 \n\x04item\x18\x05 \x01(\x0b\x32\x12.ecrs.item.v1.Item\"\x82\x02\n\x10RecommendRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12,\n\x07profile\x18\x02 \x01(\x0b\x32\x1b.ecrs.common.v1.UserProfile\x12\x18\n\x10session_item_ids\x18\x03 \x03(\t\x12\x16\n\tpage_size\x18\x04 \x01(\x05H\x00\x88\x01\x01\x12*\n\x06\x66ilter\x18\x05 \x01(\x0b\x32\x1a.ecrs.common.v1.ItemFilter\x12\x11\n\tplacement\x18\x06 \x01(\t\x12\x1c\n\x0f\x63\x61ndidate_count\x18\x07 \x01(\x05H\x01\x88\x01\x01\x42\x0c\n\n_page_sizeB\x12\n\x10_candidate_count\"\xe9\x01\n\x11RecommendResponse\x12\x31\n\x05items\x18\x01 \x03(\x0b\x32\".ecrs.recommend.v1.RecommendedItem\x12\x15\n\rmodel_version\x18\x02 \x01(\t\x12\x19\n\x11\x61ttribution_token\x18\x03 \x01(\t\x12-\n\x08\x64\x65graded\x18\x04 \x03(\x0e\x32\x1b.ecrs.common.v1.Degradation\x12\x12\n\nuser_known\x18\x05 \x01(\x08\x12,\n\x07timings\x18\x06 \x03(\x0b\x32\x1b.ecrs.common.v1.StageTiming\"\x8b\x01\n\x13SimilarItemsRequest\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\x16\n\tpage_size\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12*\n\x06\x66ilter\x18\x03 \x01(\x0b\x32\x1a.ecrs.common.v1.ItemFilter\x12\x11\n\tplacement\x18\x04 \x01(\tB\x0c\n\n_page_size\"\xaa\x01\n\x14SimilarItemsResponse\x12\x31\n\x05items\x18\x01 \x03(\x0b\x32\".ecrs.recommend.v1.RecommendedItem\x12\x15\n\rmodel_version\x18\x02 \x01(\t\x12\x19\n\x11\x61ttribution_token\x18\x03 \x01(\t\x12-\n\x08\x64\x65graded\x18\x04 \x03(\x0e\x32\x1b.ecrs.common.v1.Degradation*\xed\x01\n\nReasonKind\x12\x1b\n\x17REASON_KIND_UNSPECIFIED\x10\x00\x12\x1c\n\x18REASON_KIND_BOUGHT_AGAIN\x10\x01\x12\x1f\n\x1bREASON_KIND_BECAUSE_OF_ITEM\x10\x02\x12\x17\n\x13REASON_KIND_FOR_YOU\x10\x03\x12\"\n\x1eREASON_KIND_POPULAR_IN_SEGMENT\x10\x04\x12\x17\n\x13REASON_KIND_POPULAR\x10\x05\x12\x18\n\x14REASON_KIND_TRENDING\x10\x06\x12\x13\n\x0fREASON_KIND_NEW\x10\x07\x32\xcb\x01\n\x10RecommendService\x12V\n\tRecommend\x12#.ecrs.recommend.v1.RecommendRequest\x1a$.ecrs.recommend.v1.RecommendResponse\x12_\n\x0cSimilarItems\x12&.ecrs.recommend.v1.SimilarItemsRequest\x1a\'.ecrs.recommend.v1.SimilarItemsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)ecrs/recommend/v1/recommend_service.proto\x12\x11\x65\x63rs.recommend.v1\x1a\x1a\x65\x63rs/common/v1/types.proto\x1a\x1f\x65\x63rs/item/v1/item_service.proto\"y\n\x06Reason\x12+\n\x04kind\x18\x01 \x01(\x0e\x32\x1d.ecrs.recommend.v1.ReasonKind\x12\x16\n\x0ereason_item_id\x18\x02 \x01(\t\x12\x19\n\x11reason_item_title\x18\x03 \x01(\t\x12\x0f\n\x07segment\x18\x04 \x01(\t\"\x90\x01\n\x0fRecommendedItem\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x02\x12\x10\n\x08\x63hannels\x18\x03 \x03(\t\x12)\n\x06reason\x18\x04 \x01(\x0b\x32\x19.ecrs.recommend.v1.Reason\x12 \n\x04item\x18\x05 \x01(\x0b\x32\x12.ecrs.item.v1.Item\"\x94\x02\n\x10RecommendRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12,\n\x07profile\x18\x02 \x01(\x0b\x32\x1b.ecrs.common.v1.UserProfile\x12\x18\n\x10session_item_ids\x18\x03 \x03(\t\x12\x16\n\tpage_size\x18\x04 \x01(\x05H\x00\x88\x01\x01\x12*\n\x06\x66ilter\x18\x05 \x01(\x0b\x32\x1a.ecrs.common.v1.ItemFilter\x12\x11\n\tplacement\x18\x06 \x01(\t\x12\x1c\n\x0f\x63\x61ndidate_count\x18\x07 \x01(\x05H\x01\x88\x01\x01\x12\x10\n\x08\x63hannels\x18\x08 \x03(\tB\x0c\n\n_page_sizeB\x12\n\x10_candidate_count\"\xe9\x01\n\x11RecommendResponse\x12\x31\n\x05items\x18\x01 \x03(\x0b\x32\".ecrs.recommend.v1.RecommendedItem\x12\x15\n\rmodel_version\x18\x02 \x01(\t\x12\x19\n\x11\x61ttribution_token\x18\x03 \x01(\t\x12-\n\x08\x64\x65graded\x18\x04 \x03(\x0e\x32\x1b.ecrs.common.v1.Degradation\x12\x12\n\nuser_known\x18\x05 \x01(\x08\x12,\n\x07timings\x18\x06 \x03(\x0b\x32\x1b.ecrs.common.v1.StageTiming\"\x9d\x01\n\x13SimilarItemsRequest\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\x16\n\tpage_size\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12*\n\x06\x66ilter\x18\x03 \x01(\x0b\x32\x1a.ecrs.common.v1.ItemFilter\x12\x11\n\tplacement\x18\x04 \x01(\t\x12\x10\n\x08\x63hannels\x18\x05 \x03(\tB\x0c\n\n_page_size\"\xaa\x01\n\x14SimilarItemsResponse\x12\x31\n\x05items\x18\x01 \x03(\x0b\x32\".ecrs.recommend.v1.RecommendedItem\x12\x15\n\rmodel_version\x18\x02 \x01(\t\x12\x19\n\x11\x61ttribution_token\x18\x03 \x01(\t\x12-\n\x08\x64\x65graded\x18\x04 \x03(\x0e\x32\x1b.ecrs.common.v1.Degradation*\xed\x01\n\nReasonKind\x12\x1b\n\x17REASON_KIND_UNSPECIFIED\x10\x00\x12\x1c\n\x18REASON_KIND_BOUGHT_AGAIN\x10\x01\x12\x1f\n\x1bREASON_KIND_BECAUSE_OF_ITEM\x10\x02\x12\x17\n\x13REASON_KIND_FOR_YOU\x10\x03\x12\"\n\x1eREASON_KIND_POPULAR_IN_SEGMENT\x10\x04\x12\x17\n\x13REASON_KIND_POPULAR\x10\x05\x12\x18\n\x14REASON_KIND_TRENDING\x10\x06\x12\x13\n\x0fREASON_KIND_NEW\x10\x07\x32\xcb\x01\n\x10RecommendService\x12V\n\tRecommend\x12#.ecrs.recommend.v1.RecommendRequest\x1a$.ecrs.recommend.v1.RecommendResponse\x12_\n\x0cSimilarItems\x12&.ecrs.recommend.v1.SimilarItemsRequest\x1a\'.ecrs.recommend.v1.SimilarItemsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ecrs.recommend.v1.recommend_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_REASONKIND']._serialized_start=1208
-  _globals['_REASONKIND']._serialized_end=1445
+  _globals['_REASONKIND']._serialized_start=1244
+  _globals['_REASONKIND']._serialized_end=1481
   _globals['_REASON']._serialized_start=125
   _globals['_REASON']._serialized_end=246
   _globals['_RECOMMENDEDITEM']._serialized_start=249
   _globals['_RECOMMENDEDITEM']._serialized_end=393
   _globals['_RECOMMENDREQUEST']._serialized_start=396
-  _globals['_RECOMMENDREQUEST']._serialized_end=654
-  _globals['_RECOMMENDRESPONSE']._serialized_start=657
-  _globals['_RECOMMENDRESPONSE']._serialized_end=890
-  _globals['_SIMILARITEMSREQUEST']._serialized_start=893
-  _globals['_SIMILARITEMSREQUEST']._serialized_end=1032
-  _globals['_SIMILARITEMSRESPONSE']._serialized_start=1035
-  _globals['_SIMILARITEMSRESPONSE']._serialized_end=1205
-  _globals['_RECOMMENDSERVICE']._serialized_start=1448
-  _globals['_RECOMMENDSERVICE']._serialized_end=1651
+  _globals['_RECOMMENDREQUEST']._serialized_end=672
+  _globals['_RECOMMENDRESPONSE']._serialized_start=675
+  _globals['_RECOMMENDRESPONSE']._serialized_end=908
+  _globals['_SIMILARITEMSREQUEST']._serialized_start=911
+  _globals['_SIMILARITEMSREQUEST']._serialized_end=1068
+  _globals['_SIMILARITEMSRESPONSE']._serialized_start=1071
+  _globals['_SIMILARITEMSRESPONSE']._serialized_end=1241
+  _globals['_RECOMMENDSERVICE']._serialized_start=1484
+  _globals['_RECOMMENDSERVICE']._serialized_end=1687
 # @@protoc_insertion_point(module_scope)

@@ -156,6 +156,7 @@ class RecommendRequest(_message.Message):
     FILTER_FIELD_NUMBER: _builtins.int
     PLACEMENT_FIELD_NUMBER: _builtins.int
     CANDIDATE_COUNT_FIELD_NUMBER: _builtins.int
+    CHANNELS_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """The shopper's id, at most 256 bytes. An unknown id gets popular and trending items, by demographics if `profile` is given."""
     page_size: _builtins.int
@@ -176,6 +177,10 @@ class RecommendRequest(_message.Message):
     def filter(self) -> _types_pb2.ItemFilter:
         """Which items may be shown."""
 
+    @_builtins.property
+    def channels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only candidates of these recall channels, for rails such as "Trending"; empty for all. Unknown names are INVALID_ARGUMENT."""
+
     def __init__(
         self,
         *,
@@ -186,10 +191,11 @@ class RecommendRequest(_message.Message):
         filter: _types_pb2.ItemFilter | None = ...,
         placement: _builtins.str = ...,
         candidate_count: _builtins.int | None = ...,
+        channels: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_candidate_count", b"_candidate_count", "_page_size", b"_page_size", "candidate_count", b"candidate_count", "filter", b"filter", "page_size", b"page_size", "profile", b"profile"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_candidate_count", b"_candidate_count", "_page_size", b"_page_size", "candidate_count", b"candidate_count", "filter", b"filter", "page_size", b"page_size", "placement", b"placement", "profile", b"profile", "session_item_ids", b"session_item_ids", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_candidate_count", b"_candidate_count", "_page_size", b"_page_size", "candidate_count", b"candidate_count", "channels", b"channels", "filter", b"filter", "page_size", b"page_size", "placement", b"placement", "profile", b"profile", "session_item_ids", b"session_item_ids", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__candidate_count: _TypeAlias = _typing.Literal["candidate_count"]  # noqa: Y015
     _WhichOneofArgType__candidate_count: _TypeAlias = _typing.Literal["_candidate_count", b"_candidate_count"]  # noqa: Y015
@@ -260,6 +266,7 @@ class SimilarItemsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     FILTER_FIELD_NUMBER: _builtins.int
     PLACEMENT_FIELD_NUMBER: _builtins.int
+    CHANNELS_FIELD_NUMBER: _builtins.int
     item_id: _builtins.str
     """The item, 1 to 256 bytes."""
     page_size: _builtins.int
@@ -270,6 +277,10 @@ class SimilarItemsRequest(_message.Message):
     def filter(self) -> _types_pb2.ItemFilter:
         """Which items may be shown."""
 
+    @_builtins.property
+    def channels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """"item_to_item" for items that are bought together, "two_tower" for alternatives; empty for both. Others are INVALID_ARGUMENT."""
+
     def __init__(
         self,
         *,
@@ -277,10 +288,11 @@ class SimilarItemsRequest(_message.Message):
         page_size: _builtins.int | None = ...,
         filter: _types_pb2.ItemFilter | None = ...,
         placement: _builtins.str = ...,
+        channels: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_page_size", b"_page_size", "filter", b"filter", "page_size", b"page_size"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_page_size", b"_page_size", "filter", b"filter", "item_id", b"item_id", "page_size", b"page_size", "placement", b"placement"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_page_size", b"_page_size", "channels", b"channels", "filter", b"filter", "item_id", b"item_id", "page_size", b"page_size", "placement", b"placement"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__page_size: _TypeAlias = _typing.Literal["page_size"]  # noqa: Y015
     _WhichOneofArgType__page_size: _TypeAlias = _typing.Literal["_page_size", b"_page_size"]  # noqa: Y015

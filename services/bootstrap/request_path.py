@@ -1,29 +1,19 @@
-"""The composition root: from settings to services, clients and apps. Nothing else makes connections.
-
-`<name>_service` is a service in this process, `<name>_client` the same port over gRPC, `<name>_app` what a
-server process of it runs. Nothing connects before its first call, so a dependency may start later.
-"""
+"""The services that make a list: recall, rank and recommend."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, cast
 
 from models.release import Release
+from services.bootstrap.parts import Part, app, closing, target
 from services.common import keys, redis
 from services.common.errors import ReleaseNotLoaded
 from services.common.original_context import ContextReader
-from services.common.ports import ItemPort, RankPort, RecallPort, RecommendPort, UserPort
+from services.common.ports import ItemPort, RankPort, RecallPort, UserPort
 from services.common.release_store import ReleaseStore
-from services.common.rpc import App, Target, request_id
-from services.item import original as item_original
-from services.item import server as item_server
+from services.common.rpc import App, request_id
 from services.item.client import ItemClient
-from services.item.service import ItemService
-from services.item.store import RedisItemStore
 from services.rank import original as rank_original
 from services.rank import server as rank_server
 from services.rank.client import RankClient
@@ -37,77 +27,13 @@ from services.recommend.facts import ReleaseFacts
 from services.recommend.fallback import LastGoodList
 from services.recommend.service import RecommendService
 from services.settings import Settings
-from services.user import original as user_original
-from services.user import server as user_server
 from services.user.client import UserClient
-from services.user.service import UserService
-from services.user.store import RedisUserStore
 
 if TYPE_CHECKING:
     from services.rank.loaded import LoadedRanker
     from services.rank.service import RankService
     from services.recall.loaded import LoadedRelease
     from services.recall.service import RecallService
-
-T = TypeVar("T")
-
-
-def target(settings: Settings, service: str) -> Target:
-    """An open channel to one of the five services; close it when done."""
-    return Target(service, settings.address(service)).open()
-
-
-def user_service(settings: Settings) -> UserService:
-    """The user service in this process."""
-    return UserService(RedisUserStore(redis.connect(settings.redis())))
-
-
-def user_client(settings: Settings) -> UserClient:
-    """The user service elsewhere."""
-    return UserClient(target(settings, "user"))
-
-
-def user_app(settings: Settings) -> App:
-    """The user service as a server; ready while Redis answers."""
-    store = RedisUserStore(redis.connect(settings.redis()))
-    users = UserService(store)
-    return App(
-        "user",
-        [user_server.servicer(users), user_original.servicer(users)],
-        ready=store.check,
-        close=store.close,
-    )
-
-
-def item_service(settings: Settings) -> ItemService:
-    """The item service in this process."""
-    return ItemService(RedisItemStore(redis.connect(settings.redis())))
-
-
-def item_client(settings: Settings) -> ItemClient:
-    """The item service elsewhere."""
-    return ItemClient(target(settings, "item"))
-
-
-def item_app(settings: Settings) -> App:
-    """The item service as a server; ready while Redis answers."""
-    store = RedisItemStore(redis.connect(settings.redis()))
-    items = ItemService(store)
-    return App(
-        "item",
-        [item_server.servicer(items), item_original.servicer(items)],
-        ready=store.check,
-        close=store.close,
-    )
-
-
-@dataclass(frozen=True)
-class Part(Generic[T]):
-    """A service in this process, with whether it can serve and how to end it."""
-
-    service: T
-    ready: Callable[[], None]
-    close: Callable[[], None]
 
 
 def recall_client(settings: Settings) -> RecallClient:
@@ -126,11 +52,13 @@ def recall_app(settings: Settings) -> App:
     part, releases = _recall(settings)
     users = target(settings, "user")
     contexts = ContextReader(UserClient(users), lambda: _attribute_names(releases))
-    return App(
+    return app(
+        settings,
         "recall",
         [recall_server.servicer(part.service), recall_original.servicer(part.service, contexts)],
         ready=part.ready,
-        close=_closing(part.close, users.close),
+        close=closing(part.close, users.close),
+        release=lambda: releases.current,
     )
 
 
@@ -150,11 +78,13 @@ def rank_app(settings: Settings) -> App:
     part, releases = _rank(settings)
     users = target(settings, "user")
     contexts = ContextReader(UserClient(users), lambda: _attribute_names(releases))
-    return App(
+    return app(
+        settings,
         "rank",
         [rank_server.servicer(part.service), rank_original.servicer(part.service, contexts)],
         ready=part.ready,
-        close=_closing(part.close, users.close),
+        close=closing(part.close, users.close),
+        release=lambda: releases.current,
     )
 
 
@@ -178,35 +108,17 @@ def recommend_app(settings: Settings) -> App:
     part, facts = _recommend(
         settings, UserClient(users), ItemClient(items), RecallClient(recalls), RankClient(ranks)
     )
-    return App(
+    return app(
+        settings,
         "recommend",
         [
             recommend_server.servicer(part.service),
             recommend_original.servicer(part.service, facts.attribute_names),
         ],
         ready=part.ready,
-        close=_closing(part.close, *(one.close for one in targets)),
+        close=closing(part.close, *(one.close for one in targets)),
+        release=facts.release,
     )
-
-
-@dataclass(frozen=True)
-class WebClients:
-    """What the web tier talks to."""
-
-    user: UserPort
-    item: ItemPort
-    recommend: RecommendPort
-
-
-@contextmanager
-def web_clients(settings: Settings) -> Iterator[WebClients]:
-    """Clients of user, item and recommend over gRPC, closed at the end."""
-    users, items, recommends = (target(settings, name) for name in ("user", "item", "recommend"))
-    try:
-        yield WebClients(UserClient(users), ItemClient(items), RecommendClient(recommends))
-    finally:
-        for one in (users, items, recommends):
-            one.close()
 
 
 def _recall(settings: Settings) -> tuple[Part[RecallService], ReleaseStore[LoadedRelease]]:
@@ -237,7 +149,7 @@ def _recall(settings: Settings) -> tuple[Part[RecallService], ReleaseStore[Loade
     part = Part(
         RecallService(releases, availability),
         ready=releases.check_ready,
-        close=_closing(availability.close, releases.close, store.close),
+        close=closing(availability.close, releases.close, store.close),
     )
     return part, releases
 
@@ -258,7 +170,7 @@ def _rank(settings: Settings) -> tuple[Part[RankService], ReleaseStore[LoadedRan
     part = Part(
         RankService(releases),
         ready=lambda: releases.get().check_ready(),
-        close=_closing(releases.close, store.close),
+        close=closing(releases.close, store.close),
     )
     return part, releases
 
@@ -284,7 +196,7 @@ def _recommend(
         deadline_s=settings.deadline_ms / 1e3,
         request_id=request_id.get,
     )
-    return Part(service, fallback.check_ready, _closing(fallback.close, releases.close, store.close)), facts
+    return Part(service, fallback.check_ready, closing(fallback.close, releases.close, store.close)), facts
 
 
 def _attribute_names(
@@ -296,11 +208,3 @@ def _attribute_names(
     except ReleaseNotLoaded:
         return None
     return frozenset(entry.name for entry in schema.user_fields)
-
-
-def _closing(*closes: Callable[[], object]) -> Callable[[], None]:
-    def close() -> None:
-        for one in closes:
-            one()
-
-    return close

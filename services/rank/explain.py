@@ -1,0 +1,126 @@
+"""What moved a score: each group of features is taken away once, and the score is computed again."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from models.features import STATS, UserContext, cross_names
+from models.release import Release
+from services.common.ports import Contribution, ItemExplanation
+from services.rank.groups import Group, Subject, groups_of
+from services.rank.loaded import LoadedRanker
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+_ROWS = 1_000  # asked of the network at once
+_CLIP = 1e-6
+_LEAST = 1e-3  # of log-odds: what adds less is not told
+
+Rows = npt.NDArray[np.int64]
+
+
+class Explainer:
+    """Explains scores of one release. Reads the release's catalogue, for the words of it, when it is made."""
+
+    def __init__(self, release: Release) -> None:
+        self._schema, self._stats = release.schema, release.items.stats
+        self._cross = cross_names(release.schema)
+        self._groups: list[Group] = groups_of(release.schema, _display_names(release))
+        wanted = {entry.name for entry in release.schema.item_fields} | {
+            "title",
+            "category_path",
+            "cate",
+            "shopid",
+        }
+        self._records = [
+            {name: value for name, value in record.items() if name in wanted}
+            for record in release.catalogue()
+        ]
+
+    def explain(
+        self,
+        ranker: LoadedRanker,
+        context: UserContext,
+        item_ids: Sequence[str],
+        rows: Rows,
+        timeout_s: float,
+    ) -> list[ItemExplanation]:
+        """The score of each item, and what its groups of features add to its log-odds, strongest first.
+
+        The effects of an item need not add up to its log-odds: the network also weighs features together.
+
+        Args:
+            rows: of the items in the release, all >= 0.
+        """
+        end = time.monotonic() + timeout_s
+        feeds = ranker.encoder.rank(context, rows)
+        sparse, dense = np.asarray(feeds["rank_sparse"]), np.asarray(feeds["rank_dense"])
+        n, without = len(rows), len(self._groups)
+        # The list as it is, then once more without each group; 0 is "unknown" everywhere.
+        all_sparse, all_dense = (np.tile(part, (1 + without, 1)) for part in (sparse, dense))
+        for number, group in enumerate(self._groups):
+            part = slice((1 + number) * n, (2 + number) * n)
+            all_sparse[part, group.sparse] = 0
+            all_dense[part, group.dense] = 0.0
+        scores = np.concatenate(
+            [
+                ranker.probabilities(
+                    {"rank_sparse": all_sparse[at : at + _ROWS], "rank_dense": all_dense[at : at + _ROWS]},
+                    max(end - time.monotonic(), 0.0),
+                )
+                for at in range(0, len(all_sparse), _ROWS)
+            ]
+        ).reshape(1 + without, n)
+        odds = _log_odds(scores)
+        effects = odds[0] - odds[1:]  # [groups, n]
+        return [
+            ItemExplanation(
+                item_id,
+                float(scores[0, at]),
+                self._contributions(effects[:, at], self._subject(context, int(rows[at]), dense[at])),
+            )
+            for at, item_id in enumerate(item_ids)
+        ]
+
+    def _contributions(self, effects: npt.NDArray[np.float64], subject: Subject) -> tuple[Contribution, ...]:
+        return tuple(
+            Contribution(
+                self._groups[number].name, self._groups[number].tell(subject), float(effects[number])
+            )
+            for number in np.argsort(-np.abs(effects), kind="stable").tolist()
+            if abs(effects[number]) >= _LEAST
+        )
+
+    def _subject(self, context: UserContext, row: int, dense: npt.NDArray[np.float32]) -> Subject:
+        cross = dict(zip(self._cross, dense.tolist(), strict=True))
+        return Subject(
+            context.profile, self._records[row], cross, self._share_below, self._schema.history_length
+        )
+
+    def _share_below(self, stat: str, value: float) -> float:
+        return float(np.mean(self._stats[:, STATS.index(stat)] < value))
+
+
+def _log_odds(scores: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    clipped = np.clip(scores.astype(np.float64), _CLIP, 1.0 - _CLIP)
+    odds: npt.NDArray[np.float64] = np.log(clipped / (1.0 - clipped))
+    return odds
+
+
+def _display_names(release: Release) -> Mapping[str, str]:
+    """English names of the features that the dataset's description names."""
+    described: dict[str, Any] = tomllib.loads((release.path / "dataset.toml").read_text("utf-8"))
+    return {
+        str(entry["name"]): str(entry.get("display", {}).get("en") or entry["name"].replace("_", " "))
+        for part in ("user_feature", "item_feature")
+        for entry in described.get(part, [])
+    }

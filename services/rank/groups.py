@@ -1,0 +1,193 @@
+"""Groups of the ranker's features that people can tell apart: name, columns, and the value in words.
+
+A group is what is taken away at once to see what it adds. Everything about the price, for example, is one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from models.features import FeatureSchema, canonical, cross_names
+from models.features.table import item_values
+
+ITEM_ITSELF = "this item itself"
+_MANY = 10.0
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a value is told of: a shopper's profile, an item's record, and its cross features by name."""
+
+    profile: Mapping[str, object]
+    record: Mapping[str, object]
+    cross: Mapping[str, float]
+    share_of_stat: Callable[[str, float], float]  # share of the items below a statistic's value
+    history_length: int
+
+
+@dataclass
+class Group:
+    """`sparse` columns of `rank_sparse` and `dense` ones of `rank_dense` that make up the group."""
+
+    name: str
+    tell: Callable[[Subject], str]
+    sparse: list[int] = field(default_factory=list)
+    dense: list[int] = field(default_factory=list)
+
+
+def groups_of(schema: FeatureSchema, display: Mapping[str, str]) -> list[Group]:
+    """The groups of a schema; every column of the feeds is in exactly one.
+
+    Args:
+        display: names of user and item features in words, by feature.
+    """
+    groups: dict[str, Group] = {}
+
+    def group(name: str, tell: Callable[[Subject], str]) -> Group:
+        return groups.setdefault(name, Group(name, tell))
+
+    def feature(name: str) -> str:
+        return display.get(name, name.replace("_", " ")).lower()
+
+    column = 0
+    for slot in schema.user_slots:
+        group(f"shopper: {feature(slot.name)}", _profile(slot.name)).sparse.append(column)
+        column += 1
+    for slot in schema.item_slots:
+        if slot.name == "item_id":
+            chosen = group(ITEM_ITSELF, lambda subject: str(subject.record.get("title") or ""))
+        elif slot.name.startswith("category_"):
+            chosen = group("item: category", _path)
+        elif slot.name == "price":
+            chosen = group("price", _price)
+        else:
+            chosen = group(f"item: {feature(slot.name)}", _record(slot.name))
+        chosen.sparse.append(column)
+        column += 1
+    for place, name in enumerate(cross_names(schema)):
+        words, tell = _of_cross(name)
+        chosen = group(words, tell)
+        chosen.sparse.append(column + place)
+        chosen.dense.append(place)
+    return list(groups.values())
+
+
+def _of_cross(name: str) -> tuple[str, Callable[[Subject], str]]:
+    """Group and words of one user-item feature; a new one is a group of its own until it gets words here."""
+    if re.fullmatch(r"count_[\d.]+d", name):
+        return _CROSS["count"]
+    if found := re.fullmatch(r"(category|brand|shop)(?:_\d+)?_(long|short)", name):
+        return f"{found[1]} affinity", _affinity(found[1])
+    return _CROSS.get(name) or (name.replace("_", " "), lambda subject: f"{subject.cross[name]:.2f}")
+
+
+def _profile(name: str) -> Callable[[Subject], str]:
+    return lambda subject: _words(subject.profile.get(name))
+
+
+def _record(name: str) -> Callable[[Subject], str]:
+    return lambda subject: _words(item_values(subject.record).get(name))
+
+
+def _words(value: object) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(str(part) for part in value) or "unknown"
+    return canonical(value) or "unknown"
+
+
+def _path(subject: Subject) -> str:
+    path = subject.record.get("category_path") or subject.record.get("cate")
+    return " › ".join(map(str, path)) if isinstance(path, list | tuple) else _words(path)
+
+
+def _price(subject: Subject) -> str:
+    price = subject.record.get("price")
+    return f"{price:.2f}" if isinstance(price, int | float) else "unknown"
+
+
+def _affinity(kind: str) -> Callable[[Subject], str]:
+    def tell(subject: Subject) -> str:
+        # The deepest level is the most telling; features hold the square root of the share.
+        names = sorted(name for name in subject.cross if re.fullmatch(rf"{kind}(_\d+)?_long", name))
+        share = subject.cross[names[-1]] ** 2
+        return f"{share:.0%} of this shopper's interest" if share >= 0.005 else "none so far"
+
+    return tell
+
+
+def _count(subject: Subject) -> str:
+    count = round(float(np.expm1(subject.cross["count"] * 5.0)))
+    return "never" if not count else "once" if count == 1 else f"{count} times"
+
+
+def _recency(subject: Subject) -> str:
+    value = subject.cross["recency"]
+    return (
+        _ago(float(np.expm1((1.0 - value) * np.log1p(365.0)))) if value > 0 else "never, or over a year ago"
+    )
+
+
+def _ago(days: float) -> str:
+    if days < 1:
+        return "within a day"
+    return f"{days:.0f} days ago" if days >= 1.5 else "a day ago"
+
+
+def _due(subject: Subject) -> str:
+    if not subject.cross["overdue_known"]:
+        return "no rhythm known"
+    ratio = subject.cross["interval_ratio"]  # 0.5 is exactly due
+    return "not yet" if ratio < 0.45 else "now" if ratio <= 0.55 else "overdue"
+
+
+def _lately(name: str) -> Callable[[Subject], str]:
+    return lambda subject: "lately" if subject.cross[name] > 0.02 else "not lately"
+
+
+def _neighbours(subject: Subject) -> str:
+    value = max(subject.cross["neighbours"], subject.cross["neighbours_recent"])
+    return "strongly" if value > 0.3 else "somewhat" if value > 0.05 else "not at all"
+
+
+def _popularity(subject: Subject) -> str:
+    share = subject.share_of_stat("popularity_90d", subject.cross["popularity_90d"])
+    return f"more than {min(int(share * 100), 99)}% of all items"
+
+
+def _newness(subject: Subject) -> str:
+    value = subject.cross["newness"]
+    return f"first sold {_ago(-30.0 * float(np.log2(value)))}" if value > 0 else "unknown"
+
+
+def _ratio(subject: Subject) -> str:
+    value = subject.cross["price_ratio"]
+    if not value:
+        return "unknown"
+    ratio = float(np.exp((value - 0.5) * 6.0))
+    return f"{ratio:.1f} × the usual" if ratio < _MANY else "far above the usual"
+
+
+def _activity(subject: Subject) -> str:
+    events = round(float(np.expm1(subject.cross["user_events"] * np.log1p(subject.history_length))))
+    return f"{events} events"
+
+
+_CROSS: Mapping[str, tuple[str, Callable[[Subject], str]]] = {
+    **dict.fromkeys(("count", "share"), ("times bought", _count)),
+    "recency": ("last bought", _recency),
+    **dict.fromkeys(("interval_ratio", "overdue_known"), ("due again", _due)),
+    "intent_look": ("looked at", _lately("intent_look")),
+    "intent_want": ("put aside", _lately("intent_want")),
+    "disliked": ("disliked", lambda subject: "yes" if subject.cross["disliked"] else "no"),
+    **dict.fromkeys(("neighbours", "neighbours_recent"), ("goes with what was bought", _neighbours)),
+    **dict.fromkeys(("popularity_14d", "popularity_90d", "buyers"), ("popularity", _popularity)),
+    "repeat_rate": ("bought again by others", lambda subject: f"{subject.cross['repeat_rate']:.0%}"),
+    "newness": ("newness", _newness),
+    "price": ("price", _price),
+    "price_ratio": ("price against the shopper's usual", _ratio),
+    **dict.fromkeys(("user_events", "user_items", "user_recency"), ("shopper's activity", _activity)),
+}

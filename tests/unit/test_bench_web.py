@@ -1,0 +1,56 @@
+"""The parts of bench.web that can be wrong without a running system."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import pytest
+
+from bench import cpu, web
+
+pytestmark = pytest.mark.unit
+
+PRINTED = """Running 6s test @ http://127.0.0.1:5158/
+  2 threads and 8 connections
+  Latency Distribution
+     50%  794.77us
+     75%    1.14s \n     90%    1.18s \n     99%    1.18s \n  9 requests in 1.26s, 662.96KB read
+  Socket errors: connect 0, read 1, write 0, timeout 2
+  Non-2xx or 3xx responses: 4
+Requests/sec:   1234.50
+Transfer/sec:    527.79KB
+"""
+
+
+def test_what_wrk_prints_is_read_with_its_units_and_all_failures() -> None:
+    result = web.parse(PRINTED)
+
+    assert result.rate == 1234.5
+    assert result.p50_ms == pytest.approx(0.79477)
+    assert result.p99_ms == 1180
+    assert result.failed == 7
+
+
+def test_something_else_is_no_result() -> None:
+    with pytest.raises(ValueError, match="something else"):
+        web.parse("unable to connect to 127.0.0.1:1")
+
+
+def test_processor_time_is_that_of_the_block() -> None:
+    with cpu.used({"busy": [os.getpid()], "nobody": []}) as cores:
+        until = time.process_time() + 0.3
+        while time.process_time() < until:
+            pass
+
+    assert 0 < cores["busy"] <= 1.2
+    assert cores["nobody"] == 0
+
+
+def test_without_wrk_one_line_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", "")
+
+    assert web.main([]) == 2
+    assert capsys.readouterr().err == "error: wrk is not installed (Debian: apt-get install wrk)\n"

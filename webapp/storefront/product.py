@@ -1,0 +1,139 @@
+"""The product page, and what shoppers do on it and on cards.
+
+Opening a page is an event: a `click` when a list's link led there (its attribution token is in the link),
+else a `view`. Only a browser that has been here before counts: robots leave nothing behind.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TypeVar
+
+import structlog
+from flask import abort, current_app, flash, make_response, redirect, render_template, request
+from flask_babel import gettext as _
+from werkzeug.wrappers import Response
+
+from services.common.errors import EcrsError, NotFound
+from services.common.ports import Item, Reason, UserEvent
+from webapp.errors import wants_json
+from webapp.shop import Shop, current_shop
+from webapp.shopper import Shopper, current_shopper, is_id, local_path
+from webapp.storefront.blueprint import blueprint
+from webapp.storefront.cards import drawing
+from webapp.storefront.cart import put_into_cart
+from webapp.storefront.feeds import RAIL_SHOWN, ask_similar, popular, similar
+from webapp.storefront.recording import event_id, record, token_of
+from webapp.storefront.seen import Past, read_past
+from webapp.storefront.why import reason_of
+from webapp.storefront.wording import money, reason_text, title_of, value_text
+from webapp.together import Pending, Together
+
+VIEW_ONCE_S = 600  # reloading a page is not looking at it again
+T = TypeVar("T")
+KINDS = ("cart", "dislike")
+"""Event types that forms may send."""
+log = structlog.get_logger("webapp.product")
+
+
+@blueprint.get("/items/<path:item_id>")
+def item_page(item_id: str) -> str | Response:
+    """One product, why it was shown, and what stands beside it; an unknown one is a 404 with others."""
+    shop, shopper = current_shop(), current_shopper()
+    if not is_id(item_id):
+        return _unknown(shop)
+    dataset = shop.dataset.get()
+    reason = reason_of(request.args.get("why", ""), dataset)
+    token = token_of(request.args.get("token", ""))
+    together = Together(shop.list_timeout_s + shop.call_timeout_s / 2)
+    asked = together.start(lambda: shop.services.item.get_item(item_id, shop.call_timeout_s))
+    alike = together.start(lambda: ask_similar(shop, item_id, "two_tower", "similar"))
+    beside = together.start(lambda: ask_similar(shop, item_id, "item_to_item", "together"))
+    past = together.start(lambda: read_past(shop, shopper))
+    cause = together.start(lambda: _cause(shop, reason))
+    try:
+        item = asked.get()
+    except NotFound:
+        return _unknown(shop)
+    _record_visit(shop, shopper, item, token)
+    title, known = title_of(item, item_id), _get(past, Past())
+    why = _get(cause, None)
+    return render_template(
+        "item.html",
+        item=item,
+        title=title,
+        price=money(item.price, dataset.currency),
+        drawing=drawing(item),
+        trail=shop.categories.trail_of(item.category_path),
+        details=[
+            (name.replace("_", " "), value_text(value)) for name, value in sorted(item.attributes.items())
+        ],
+        why=reason_text(why, dataset, known.done) if why else "",
+        similar=similar(shop, alike.get, item, title, "similar_to"),
+        together=similar(shop, beside.get, item, title, "together_with"),
+        seen=known.cards(shop, without=item_id)[:RAIL_SHOWN],
+        token=token,
+        back=request.full_path.rstrip("?"),
+    )
+
+
+@blueprint.post("/events")
+def record_event() -> Response:
+    """Records what a card's or page's button says, then shows the product or the page the button was on."""
+    event_type, item_id = request.form.get("type", ""), request.form.get("item_id", "")
+    if event_type not in KINDS or not is_id(item_id):
+        abort(400)
+    shop, token = current_shop(), token_of(request.form.get("token", ""))
+    back = redirect(local_path(request.form.get("back", "")), 303)
+    if event_type == "cart":
+        put_into_cart(item_id, 1, token)
+        return back
+    if not record(shop, [_event(current_shopper(), item_id, event_type, token)]):
+        flash(_("We could not write that down just now; your list stays as it is."), "problem")
+    elif event_type == "dislike":
+        flash(_("Noted: that product will not be suggested to you again."))
+    return back
+
+
+def _record_visit(shop: Shop, shopper: Shopper, item: Item, token: str) -> None:
+    """That this page was opened, by somebody whose browser holds a session of ours already."""
+    ahead = "prefetch" in request.headers.get("Sec-Purpose", "")
+    returning = current_app.config["SESSION_COOKIE_NAME"] in request.cookies
+    if request.method == "GET" and returning and not ahead:
+        record(shop, [_event(shopper, item.item_id, "click" if token else "view", token)])
+
+
+def _event(shopper: Shopper, item_id: str, event_type: str, token: str) -> UserEvent:
+    """The same button of the same list is one event however often pressed; so is a page within a while."""
+    once = token or int(time.time() // VIEW_ONCE_S)
+    return UserEvent(
+        user_id=shopper.user_id,
+        item_id=item_id,
+        type=event_type,
+        attribution_token=token,
+        event_id=event_id(once, event_type, item_id),
+    )
+
+
+def _cause(shop: Shop, reason: Reason | None) -> Reason | None:
+    """The reason with the title of the item it names; None when there is no such item."""
+    if reason is None or not reason.item_id:
+        return reason
+    cause = shop.services.item.get_item(reason.item_id, shop.call_timeout_s)
+    return Reason(reason.kind, reason.item_id, title_of(cause, reason.item_id))
+
+
+def _get(pending: Pending[T], default: T) -> T:
+    """The answer, or the default: the page is good without it."""
+    try:
+        return pending.get()
+    except EcrsError as error:
+        log.warning("product.part_missing", error=type(error).__name__, message=str(error))
+        return default
+
+
+def _unknown(shop: Shop) -> Response:
+    """A friendly 404: no such product, but these."""
+    if wants_json():
+        abort(404)
+    return make_response(render_template("unknown.html", cards=popular(shop)), 404)

@@ -1,0 +1,72 @@
+"""Events on their way to the user service, and the anonymous past that comes along at sign-in."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import structlog
+
+from services.common.errors import EcrsError
+from services.common.ports import UserEvent
+from webapp.shop import Shop
+from webapp.shopper import is_id
+
+MAX_TOKEN_BYTES = 256
+MERGED_EVENTS = 100  # of an anonymous visit: the newest; the page of events is not larger
+log = structlog.get_logger("webapp.recording")
+
+
+def token_of(text: str) -> str:
+    """The attribution token of a request; empty when it cannot be one of ours."""
+    return text if is_id(text) and len(text.encode()) <= MAX_TOKEN_BYTES else ""
+
+
+def event_id(*parts: object) -> str:
+    """A name that the same happening always gets, so that it is stored once however often it is sent."""
+    text = "\0".join(str(part) for part in parts)
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+def record(shop: Shop, events: Sequence[UserEvent]) -> bool:
+    """Whether the events were stored. Never an EcrsError: what a shopper does goes on without."""
+    if not events:
+        return True
+    try:
+        shop.services.user.record_user_events(events, shop.call_timeout_s)
+    except EcrsError as error:
+        types = sorted({event.type for event in events})
+        log.warning("event.not_recorded", types=types, error=type(error).__name__, message=str(error))
+        return False
+    return True
+
+
+def take_along(shop: Shop, anonymous_id: str, user_id: str) -> bool:
+    """Make an anonymous visit part of a shopper's: events, cart, orders. Whether all of it succeeded.
+
+    Each step may be done twice without harm: events keep their ids, or get one from what they say.
+    """
+    try:
+        stores, users = shop.stores, shop.services.user
+        cart = stores.carts.get(anonymous_id)
+        if cart.lines:
+            stores.carts.change(user_id, lambda own: own.merged(cart))
+            stores.carts.delete(anonymous_id)
+        stores.orders.move(anonymous_id, user_id)
+        events, _ = users.list_user_events(anonymous_id, MERGED_EVENTS, "", shop.call_timeout_s)
+        if events:
+            users.record_user_events(
+                [_moved(event, user_id) for event in reversed(events)], shop.call_timeout_s
+            )
+            users.delete_user(anonymous_id, shop.call_timeout_s)
+    except EcrsError as error:
+        log.warning("visit.not_merged", error=type(error).__name__, message=str(error))
+        return False
+    return True
+
+
+def _moved(event: UserEvent, user_id: str) -> UserEvent:
+    name = event.event_id or event_id(event.user_id, event.item_id, event.type, event.at_ms)
+    return UserEvent(
+        user_id, event.item_id, event.type, event.at_ms, event.value, event.attribution_token, name
+    )
