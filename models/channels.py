@@ -20,6 +20,7 @@ DoubleArray = npt.NDArray[np.float64]
 
 _BLOCK = 2048  # rows of similarities held at once
 _DENSE_LIMIT = 12_000  # the side of the largest dense system solved: 0.6 GB
+_MONTH = 28.0  # days
 _SHRINKAGE = 10.0  # cosine of few common users is pulled to zero
 
 
@@ -42,7 +43,7 @@ class Purchases:
 
 
 def item_stats(purchases: Purchases) -> FloatArray:
-    """float32 [N, 5], the columns of ``features.STATS``, each 0 … 1."""
+    """float32 [N, S], the columns of ``features.STATS``, each 0 … 1."""
     days, row, n = purchases.days, purchases.row, purchases.n_items
     recent = np.bincount(row, purchases.weight * np.exp2(-days / 14.0), n)
     decayed = np.bincount(row, purchases.weight * np.exp2(-days / 90.0), n)
@@ -54,12 +55,27 @@ def item_stats(purchases: Purchases) -> FloatArray:
     first = np.zeros(n)
     np.maximum.at(first, row, days)
     newness = np.where(buyers > 0, np.exp2(-first / 30.0), 0.0)
+    last = np.full(n, 400.0)
+    np.minimum.at(last, row, days)
+    now = np.bincount(row[days < _MONTH], minlength=n)
+    before_last = np.bincount(row[(days >= _MONTH) & (days < 2 * _MONTH)], minlength=n)
+    # Of those who had bought it a month ago, how many bought it since; of its buyers since, how many are new.
+    earlier = np.unique(purchases.user[days >= _MONTH] * n + row[days >= _MONTH])
+    since = np.unique(purchases.user[days < _MONTH] * n + row[days < _MONTH])
+    stayed = np.bincount(np.intersect1d(earlier, since, assume_unique=True) % n, minlength=n)
+    had, came = np.bincount(earlier % n, minlength=n), np.bincount(since % n, minlength=n) - stayed
+    usual = stayed.sum() / max(int(had.sum()), 1)
     columns = [
         _log_scaled(recent),
         _log_scaled(decayed),
         _log_scaled(buyers),
         returners / (buyers + 5.0),
         newness,
+        _log_scaled(now),
+        np.clip(np.log((now + 5.0) / (before_last + 5.0)) / 4.0 + 0.5, 0.0, 1.0),
+        np.sqrt((stayed + 20.0 * usual) / (had + 20.0)),
+        _log_scaled(came),
+        1.0 - np.log1p(np.clip(last, 0.0, 400.0)) / np.log1p(400.0),
     ]
     return np.stack(columns, axis=1).astype(np.float32)
 

@@ -35,19 +35,24 @@ class DeepFm(nn.Layer):
         self.weights = FieldEmbedding(slots, 1, spread=0.01)
         self.linear = nn.Linear(dense, 1)
         self.deep = mlp(len(slots) * config.embedding_dim + dense, config.hidden, 1, config.dropout)
+        self.register_buffer("middle", paddle.zeros([dense]))
         self.register_buffer("seen", paddle.ones([dense]))
 
     def see(self, dense: npt.NDArray[np.float32]) -> None:
-        """Switch off dense features that never vary in the training rows, float32 [R, X].
+        """Bring dense features to mean 0 and spread 1 over the training rows, float32 [R, X], and switch off
+        those that never vary there.
 
         A dataset without clicks teaches nothing about clicks: without this, the first live one would meet
         weights that are still random.
         """
-        self.seen.set_value((dense.max(axis=0) > dense.min(axis=0)).astype(np.float32))
+        varies = dense.max(axis=0) > dense.min(axis=0)
+        spread = np.maximum(dense.std(axis=0, dtype=np.float64), 1e-2)  # a rare one does not shout
+        self.middle.set_value(dense.mean(axis=0, dtype=np.float64).astype(np.float32))
+        self.seen.set_value((varies / spread).astype(np.float32))
 
     def forward(self, rank_sparse: Tensor, rank_dense: Tensor) -> Tensor:
         """int64 [B, F], float32 [B, X] -> logits float32 [B]."""
-        rank_dense = rank_dense * self.seen
+        rank_dense = (rank_dense - self.middle) * self.seen
         vectors = self.vectors(rank_sparse)  # [B, F, D]
         first = self.weights(rank_sparse).sum(axis=[1, 2]) + self.linear(rank_dense)[:, 0]  # [B]
         total = vectors.sum(axis=1)  # [B, D]

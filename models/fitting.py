@@ -64,11 +64,17 @@ def fit(
     batches: Batches,
     seed: int,
     kept: Checkpoints,
+    steps: int = 0,
 ) -> list[float]:
-    """Train for some epochs; returns the mean loss of each that ran now. Equal seeds give equal models."""
+    """Train for some epochs; returns the mean loss of each that ran now. Equal seeds give equal models.
+
+    ``steps``: batches in an epoch; given, the rate falls in a line to a twentieth at the end of the last one,
+    which is worth more than a second pass to a model that sees its data once. Else the last of several epochs
+    has a lower rate.
+    """
     # Named afresh in each stage, so that a checkpoint's moments are found again in any process.
     with unique_name.guard(f"{stage}_"):
-        return _fit(stage, model, epochs, learning_rate, decay, batches, seed, kept)
+        return _fit(stage, model, epochs, learning_rate, decay, batches, seed, kept, steps)
 
 
 def _fit(
@@ -80,6 +86,7 @@ def _fit(
     batches: Batches,
     seed: int,
     kept: Checkpoints,
+    in_epoch: int,
 ) -> list[float]:
     optimizer = paddle.optimizer.AdamW(learning_rate, parameters=model.parameters(), weight_decay=decay)
     done = kept.load(stage, model, optimizer)
@@ -95,6 +102,9 @@ def _fit(
             batches(rng), desc=f"{stage} {epoch + 1}/{epochs}", unit="batch", disable=None, leave=False
         )
         for loss in bar:
+            if in_epoch:
+                done_share = min((epoch + steps / in_epoch) / epochs, 1.0)
+                optimizer.set_lr(learning_rate * (1.0 - 0.95 * done_share))
             loss.backward()
             optimizer.step()
             optimizer.clear_grad()
@@ -137,9 +147,14 @@ def tower_batches(model: Any, samples: TowerSamples, encoder: FeatureEncoder, co
     return losses
 
 
+def rank_batch_size(samples: RankSamples, config: RankConfig) -> int:
+    """Rows in a batch: small ones where rows are few, so that steps are enough."""
+    return min(config.batch_size, max(_SMALLEST_BATCH, len(samples.label) // _STEPS))
+
+
 def rank_batches(model: Any, samples: RankSamples, config: RankConfig) -> Batches:
-    """Shuffled batches of single rows; small ones where rows are few, so that steps are enough."""
-    size = min(config.batch_size, max(_SMALLEST_BATCH, len(samples.label) // _STEPS))
+    """Shuffled batches of single rows."""
+    size = rank_batch_size(samples, config)
 
     def losses(rng: np.random.Generator) -> Iterator[paddle.Tensor]:
         order = rng.permutation(len(samples.label))

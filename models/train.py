@@ -33,7 +33,15 @@ from models.dataset import CatalogueEvents, DataFault, PreparedData, load_prepar
 from models.evaluate import platt
 from models.export import ExportError
 from models.features import DAY_MS, FeatureEncoder, ItemTable
-from models.fitting import Checkpoints, fit, rank_batches, rank_logits, seed_everything, tower_batches
+from models.fitting import (
+    Checkpoints,
+    fit,
+    rank_batch_size,
+    rank_batches,
+    rank_logits,
+    seed_everything,
+    tower_batches,
+)
 from models.moment import Moment, encode_items, encode_users, look
 from models.new_shoppers import new_shopper_samples
 from models.publish import Trained, publish
@@ -79,7 +87,8 @@ class Training:
         """All stages; returns the release's folder and whether it passed the gate."""
         first = self._look(self.tower_until)
         later = [at for at in (*self.cutoffs, self.validate_from) if at != self.tower_until]
-        moments = {self.tower_until: first, **{at: self._look(at, first) for at in later}}
+        earlier = None if self.config.fresh_neighbours else first
+        moments = {self.tower_until: first, **{at: self._look(at, earlier) for at in later}}
         self._done("statistics", f"and neighbours of items, as of {len(moments)} moments")
         self._learn_tower("tower", moments[self.tower_until], self.data.begin, self.config.tower.epochs)
         vectors = encode_items(self.tower, self.base)
@@ -137,7 +146,8 @@ class Training:
         batches = rank_batches(self.ranker, samples, config)
         rate = config.learning_rate / (1 if stage == "ranker" else 2)
         losses = fit(
-            stage, self.ranker, epochs, rate, config.weight_decay, batches, self.config.seed, self.kept
+            *(stage, self.ranker, epochs, rate, config.weight_decay, batches, self.config.seed, self.kept),
+            steps=-(-len(samples.label) // rank_batch_size(samples, config)),
         )
         self._done(stage, f"{len(samples.label):,} rows, loss {_trend(losses)}")
 

@@ -14,12 +14,14 @@ import numpy.typing as npt
 from models.features.context import EVENT_CODE, EVENT_TYPES, History
 from models.features.schema import INTEREST, FeatureSchema
 from models.features.table import STATS, FloatArray, IntArray, ItemTable
+from models.features.visits import USER_COLUMNS, VISIT_COLUMNS, user_columns, visit_columns
 
 DoubleArray = npt.NDArray[np.float64]
 
 _LOG_YEAR = np.log1p(365.0)
 _INTENT_HALF_LIFE = 2.0  # days: clicks and carts are forgotten quickly
 _SHORT, _LONG = 0, -1  # of schema.half_lives
+_FEW_ITEMS = 100_000  # sums over the whole catalogue cost less than looking candidates up
 
 
 class HistorySummary:
@@ -63,10 +65,11 @@ def cross_names(schema: FeatureSchema) -> tuple[str, ...]:
         *(f"count_{half:g}d" for half in schema.half_lives),
         "count", "recency", "interval_ratio", "overdue_known", "share",
         "intent_look", "intent_want", "disliked",
-        *(f"{group}_{memory}" for group in groups for memory in ("long", "short")),
+        *VISIT_COLUMNS,
+        *(f"{group}_{memory}" for group in groups for memory in ("long", "short", "amount", "recency")),
         "neighbours", "neighbours_recent",
         *STATS,
-        "price", "price_ratio", "user_events", "user_items", "user_recency",
+        "price", "price_ratio", "user_events", "user_items", "user_recency", *USER_COLUMNS,
     )  # fmt: skip
 
 
@@ -74,12 +77,14 @@ def cross_features(
     schema: FeatureSchema, table: ItemTable, past: HistorySummary, rows: IntArray
 ) -> FloatArray:
     """float32 [C, len(cross_names)]; every value between 0 and 1, 0 where nothing is known."""
+    place = _place(past, rows)
     columns: list[DoubleArray | FloatArray] = [
-        *_item_columns(past, rows),
+        *_item_columns(past, place),
+        *visit_columns(past, place),
         *_group_columns(schema, table, past, rows),
         *_neighbour_columns(schema, table, past, rows),
     ]
-    result = np.empty((len(rows), len(columns) + len(STATS) + 5), np.float32)
+    result = np.empty((len(rows), len(columns) + len(STATS) + 5 + len(USER_COLUMNS)), np.float32)
     for position, column in enumerate(columns):
         result[:, position] = column
     at = len(columns)
@@ -92,14 +97,20 @@ def cross_features(
     result[:, at + 2] = np.log1p(past.n_events) / np.log1p(schema.history_length)
     result[:, at + 3] = np.log1p(len(past.items)) / np.log1p(schema.history_length)
     result[:, at + 4] = np.log1p(past.newest_age) / _LOG_YEAR
+    result[:, at + 5 :] = user_columns(past)
     return np.clip(result, 0.0, 1.0, out=result)
 
 
-def _item_columns(past: HistorySummary, rows: IntArray) -> list[DoubleArray]:
-    """What the user did with the candidate itself."""
+def _place(past: HistorySummary, rows: IntArray) -> IntArray:
+    """Each candidate's position in ``past.items``, or m for "never"; [C]."""
     m = len(past.items)
-    place = np.searchsorted(past.items, rows)  # candidate -> position in past.items, or m for "never"
-    place = np.where(past.items[np.minimum(place, m - 1)] == rows, place, m) if m else np.zeros_like(rows)
+    place = np.searchsorted(past.items, rows)
+    return np.where(past.items[np.minimum(place, m - 1)] == rows, place, m) if m else np.zeros_like(rows)
+
+
+def _item_columns(past: HistorySummary, place: IntArray) -> list[DoubleArray]:
+    """What the user did with the candidate itself; ``place`` as ``_place`` gives it."""
+    m = len(past.items)
     bought, inverse, ages = past.positive, past.inverse, past.ages
 
     def per_item(weights: DoubleArray) -> DoubleArray:
@@ -141,10 +152,12 @@ def _item_columns(past: HistorySummary, rows: IntArray) -> list[DoubleArray]:
 def _group_columns(
     schema: FeatureSchema, table: ItemTable, past: HistorySummary, rows: IntArray
 ) -> list[DoubleArray]:
-    """The share of the user's interest that goes to the candidate's category (each level), brand and shop."""
+    """The share of the user's interest that goes to the candidate's category (each level), brand and shop,
+    how much that is, and how long ago they took something of it."""
     long, short = past.decay[_LONG] * past.liked, past.decay[_SHORT] * past.liked
     long_total, short_total = max(float(long.sum()), 1e-9), max(float(short.sum()), 1.0)
     seen, asked = table.features[past.history.rows], table.features[rows]
+    taken, recency = past.positive, 1.0 - np.log1p(np.minimum(past.ages, 365.0)) / _LOG_YEAR
     slots = schema.item_slots
     columns: list[DoubleArray] = []
     for column in schema.group_columns:
@@ -152,6 +165,12 @@ def _group_columns(
         for weights, total in ((long, long_total), (short, short_total)):
             share = np.bincount(codes, weights, slots[column].buckets)[wanted] / total
             columns.append(np.sqrt(np.where(wanted > 0, share, 0.0)))
+        amount = np.bincount(codes, long, slots[column].buckets)
+        newest = np.zeros(slots[column].buckets)
+        # Newest first: written in reverse, the newest of each group stays.
+        newest[codes[taken][::-1]] = recency[taken][::-1]
+        columns.append(np.where(wanted > 0, np.log1p(amount[wanted]) / 6.0, 0.0))
+        columns.append(np.where(wanted > 0, newest[wanted], 0.0))
     return columns
 
 
@@ -166,6 +185,8 @@ def _neighbour_columns(
     inside = sources < len(table.neighbours)
     strongest, sources = strongest[inside], sources[inside]
     targets, scores = table.neighbours[sources], table.neighbour_scores[sources]  # [s, K]
+    if len(table) <= _FEW_ITEMS:
+        return _spread(len(table), targets, scores, past, strongest, rows)
     order = np.argsort(rows, kind="stable")
     ordered = rows[order]
     place = np.searchsorted(ordered, targets.ravel())
@@ -179,4 +200,21 @@ def _neighbour_columns(
     for weight in (past.long_weight, past.short_weight):
         gathered = np.bincount(place, flat * np.log1p(weight[strongest])[source], len(rows))
         columns.append(np.log1p(4.0 * gathered[leftmost]) / 4.0)
+    return columns
+
+
+def _spread(
+    n_items: int,
+    targets: npt.NDArray[np.int32],
+    scores: FloatArray,
+    past: HistorySummary,
+    strongest: IntArray,
+    rows: IntArray,
+) -> list[DoubleArray]:
+    """The same sums, gathered for every item at once."""
+    known = np.maximum(targets, 0).ravel()  # an empty place has score 0
+    columns = []
+    for weight in (past.long_weight, past.short_weight):
+        gain = (scores * np.log1p(weight[strongest]).astype(np.float32)[:, None]).ravel()
+        columns.append(np.log1p(4.0 * np.bincount(known, gain, n_items)[rows]) / 4.0)
     return columns

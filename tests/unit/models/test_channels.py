@@ -9,7 +9,7 @@ import pytest
 
 from models.candidates import merge, similar_to_history
 from models.channels import Purchases, item_stats, neighbours, new_items, popular, trending
-from models.features import DAY_MS, Event, FeatureEncoder, ItemTable, UserContext
+from models.features import DAY_MS, STATS, Event, FeatureEncoder, ItemTable, UserContext
 from models.repeat import bought_again, looked_at
 from tests.unit.models.conftest import NOW
 
@@ -79,7 +79,7 @@ def test_new_items_are_new() -> None:
 
 def test_statistics_are_between_zero_and_one() -> None:
     stats = item_stats(purchases([*PAIRS, (0, 0, 3.0), (1, 0, 4.0)]))
-    assert stats.shape == (6, 5)
+    assert stats.shape == (6, len(STATS))
     assert stats.min() >= 0
     assert stats.max() <= 1
     assert stats[0, 3] > stats[1, 3] == 0  # item 0 was bought again by two

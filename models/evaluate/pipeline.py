@@ -1,0 +1,187 @@
+"""The method ``pipeline``: a release trained on the protocol's training window, asked as services ask it.
+
+Each user's context goes through ``RecallService.recall_items`` and ``RankService.rank_items`` in this
+process: the same classes, filters and ONNX files as behind gRPC, exact search standing in for Milvus. The
+list is the candidates by the ranker's probability. ``page`` adds what recommend does to that order: its
+variety and session rules (``services/recommend/policy.py``). This is the one place of ``models`` that knows
+the services (docs/adr/0150).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from rich.console import Console
+
+from models.config import CONFIGS, CatalogueConfig, RecallConfig
+from models.dataset import load_prepared
+from models.evaluate.protocols import Outcome, finish
+from models.evaluate.ranking import NOBODY, RankedLists
+from models.evaluate.retail import RetailSplit
+from models.features import EVENT_TYPES, Event, UserContext
+from models.release import Release
+from models.train import train
+from services.common.ports import NO_FILTER, Candidate, ItemFilter
+from services.rank.loaded import LoadedRanker
+from services.rank.predictor_onnx import OnnxPredictor
+from services.rank.service import RankService
+from services.recall.availability import LiveSet
+from services.recall.index.exact import ExactIndex
+from services.recall.loaded import LoadedRelease
+from services.recall.service import RecallService
+from services.recall.session import session_items
+from services.recommend.policy import Policy, arrange
+
+IntArray = npt.NDArray[np.int64]
+
+_TIMEOUT_S = 30.0  # nobody waits: no request may be cut short
+_EVERYTHING = 1_000_000
+
+
+class PipelineError(Exception):
+    """The release does not fit the protocol; the message says in what."""
+
+
+def run_pipeline(
+    split: RetailSplit,
+    prepared: Path,
+    config: str,
+    seed: int,
+    artifacts: Path,
+    release: Path | None = None,
+    *,
+    page: bool = False,
+    k: int = 20,
+) -> Outcome:
+    """Train on what lies before the split's cut, unless a ``release`` that was is given, and ask it.
+
+    Raises PipelineError if the release knows something of the test or has another catalogue.
+    """
+    outcome = Outcome()
+    began = time.monotonic()
+    folder = release or train_release(split, prepared, config, seed, artifacts)
+    outcome.release = folder
+    outcome.seconds["train"] = time.monotonic() - began
+    began = time.monotonic()
+    served = Served(Release.load(folder))
+    served.check(split)
+    outcome.lists = {
+        "all": served.lists(split, split.users, NO_FILTER, k, page),
+        "novel": served.lists(split, split.novel_users, ItemFilter(exclude_purchased=True), k, page),
+    }
+    outcome.seconds["lists"] = time.monotonic() - began
+    return finish(outcome, split, seed, k)
+
+
+def train_release(split: RetailSplit, prepared: Path, config: str, seed: int, artifacts: Path) -> Path:
+    """A release of the protocol's catalogue, from events before its cut; returns its folder."""
+    data = load_prepared(prepared, split.cut)
+    catalogue = CatalogueConfig(min_buyers=split.min_buyers, max_items=_EVERYTHING, keep_all_below=0)
+    settings = replace(CONFIGS[config], seed=seed, catalogue=catalogue)
+    folder, _ = train(data, settings, artifacts, console=Console(stderr=True))
+    return folder
+
+
+class Served:
+    """Recall and rank of one release in this process."""
+
+    def __init__(self, release: Release) -> None:
+        self.release = release
+        self._loaded = LoadedRelease.load(release, ExactIndex(release.vectors), exact_limit=_EVERYTHING)
+        predictor = OnnxPredictor(release.rank_onnx, release.name)
+        predictor.open()
+        self._recall = RecallService(_One(self._loaded), _AllAvailable())
+        self._rank = RankService(_One(LoadedRanker(release, predictor, lambda: predictor)))
+        column = max(i for i, s in enumerate(release.schema.item_slots) if s.name.startswith("category_"))
+        self._category = release.items.features[:, column]
+        self._count = candidate_count(release)
+
+    def check(self, split: RetailSplit) -> None:
+        """Raises PipelineError unless the release was trained before the cut, on the split's catalogue."""
+        if self.release.data_end > split.cut:
+            raise PipelineError(f"{self.release.path}: was trained on events of the test window: train again")
+        if list(self.release.items.ids) != split.item_ids:
+            raise PipelineError(f"{self.release.path}: has another catalogue than the protocol: train again")
+
+    def lists(
+        self, split: RetailSplit, users: IntArray, wanted: ItemFilter, k: int, page: bool
+    ) -> RankedLists:
+        """The lists of some users. Where what was bought is not wanted, what of it the context, limited to
+        ``schema.history_length`` events, no longer holds is taken out too."""
+        rows = np.full((len(users), k), NOBODY, np.int64)
+        scores = np.full((len(users), k), -1.0, np.float32)
+        channel = np.full((len(users), k), "", dtype="<U16")
+        for line, (user, context) in enumerate(contexts(split, users, self.release.schema.history_length)):
+            found = self._recall.recall_items(context, self._count, _TIMEOUT_S, item_filter=wanted)
+            if found.degraded or any(report.error for report in found.channels):
+                raise PipelineError(f"recall failed in part for user {context.user_id}: {found.channels}")
+            candidates = found.candidates
+            if not candidates:
+                continue
+            ranked = self._rank.rank_items(context, [c.item_id for c in candidates], _TIMEOUT_S).scores
+            order = np.argsort(-ranked, kind="stable")
+            place = self._loaded.rows_of([candidates[i].item_id for i in order.tolist()])
+            if wanted.exclude_purchased:
+                fresh = ~np.isin(place, split.bought[user].indices)
+                order, place = order[fresh], place[fresh]
+            if page:
+                kept = self._arranged(context, [candidates[i] for i in order.tolist()], place, k)
+                order, place = order[kept], place[kept]
+            count = min(k, len(order))
+            rows[line, :count], scores[line, :count] = place[:k], ranked[order[:k]]
+            channel[line, :count] = [candidates[i].channels[0] for i in order[:k].tolist()]
+        return RankedLists(users, rows, scores, channel)
+
+    def _arranged(
+        self, context: UserContext, candidates: Sequence[Candidate], rows: IntArray, k: int
+    ) -> list[int]:
+        """Positions in recommend's order of the page."""
+        session = frozenset(session_items(context))
+        reached = [c.reason_item_id in session and "item_to_item" in c.channels for c in candidates]
+        return arrange(Policy(), self._category[rows].tolist(), reached, k)
+
+
+def contexts(split: RetailSplit, users: IntArray, limit: int) -> Iterator[tuple[int, UserContext]]:
+    """Each user's context as the user service gives it at the cut: profile and newest events before it."""
+    data = split.data
+    events = data.events
+    for user in users.tolist():
+        part = events.before(user, split.cut, limit)
+        lines = zip(
+            events.item[part][::-1].tolist(),
+            events.type[part][::-1].tolist(),
+            events.at[part][::-1].tolist(),
+            strict=True,
+        )
+        past = [
+            Event(data.item_ids[item] if item >= 0 else "", EVENT_TYPES[kind], at) for item, kind, at in lines
+        ]
+        yield user, UserContext(data.user_ids[user], data.profiles[user], past, split.cut)
+
+
+def candidate_count(release: Release) -> int:
+    """How many candidates the release's ranker learnt on: what recommend should ask for."""
+    return RecallConfig(**release.manifest["config"]["recall"]).total
+
+
+class _One:
+    """A store that holds one release."""
+
+    def __init__(self, loaded: Any) -> None:
+        self._loaded = loaded
+
+    def get(self, name: str = "") -> Any:
+        """It."""
+        return self._loaded
+
+
+class _AllAvailable:
+    """Nothing is sold out."""
+
+    current = LiveSet(0, None)
