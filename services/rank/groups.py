@@ -13,6 +13,7 @@ import numpy as np
 
 from models.features import FeatureSchema, canonical, cross_names
 from models.features.table import item_values
+from models.features.visits import USER_COLUMNS
 
 ITEM_ITSELF = "this item itself"
 _MANY = 10.0
@@ -80,7 +81,7 @@ def _of_cross(name: str) -> tuple[str, Callable[[Subject], str]]:
     """Group and words of one user-item feature; a new one is a group of its own until it gets words here."""
     if re.fullmatch(r"count_[\d.]+d", name):
         return _CROSS["count"]
-    if found := re.fullmatch(r"(category|brand|shop)(?:_\d+)?_(long|short)", name):
+    if found := re.fullmatch(r"(category|brand|shop)(?:_\d+)?_(long|short|amount|recency)", name):
         return f"{found[1]} affinity", _affinity(found[1])
     return _CROSS.get(name) or (name.replace("_", " "), lambda subject: f"{subject.cross[name]:.2f}")
 
@@ -176,18 +177,24 @@ def _activity(subject: Subject) -> str:
     return f"{events} events"
 
 
+_SHARES_OF_VISITS = ("visit_share", "visit_share_90d", "visit_share_known")
 _CROSS: Mapping[str, tuple[str, Callable[[Subject], str]]] = {
-    **dict.fromkeys(("count", "share"), ("times bought", _count)),
-    "recency": ("last bought", _recency),
-    **dict.fromkeys(("interval_ratio", "overdue_known"), ("due again", _due)),
+    **dict.fromkeys(("count", "share", *_SHARES_OF_VISITS), ("times bought", _count)),
+    **dict.fromkeys(("recency", "visits_since"), ("last bought", _recency)),
+    **dict.fromkeys(("interval_ratio", "overdue_known", "visit_ratio"), ("due again", _due)),
     "intent_look": ("looked at", _lately("intent_look")),
     "intent_want": ("put aside", _lately("intent_want")),
     "disliked": ("disliked", lambda subject: "yes" if subject.cross["disliked"] else "no"),
     **dict.fromkeys(("neighbours", "neighbours_recent"), ("goes with what was bought", _neighbours)),
-    **dict.fromkeys(("popularity_14d", "popularity_90d", "buyers"), ("popularity", _popularity)),
+    **dict.fromkeys(
+        ("popularity_14d", "popularity_28d", "popularity_90d", "buyers", "new_buyers"),
+        ("popularity", _popularity),
+    ),
     "repeat_rate": ("bought again by others", lambda subject: f"{subject.cross['repeat_rate']:.0%}"),
     "newness": ("newness", _newness),
     "price": ("price", _price),
     "price_ratio": ("price against the shopper's usual", _ratio),
-    **dict.fromkeys(("user_events", "user_items", "user_recency"), ("shopper's activity", _activity)),
+    **dict.fromkeys(
+        ("user_events", "user_items", "user_recency", *USER_COLUMNS), ("shopper's activity", _activity)
+    ),
 }

@@ -181,7 +181,7 @@ def ranker(schema: FeatureSchema, rng: np.random.Generator) -> onnx.ModelProto:
         ("rank_dense", TensorProto.FLOAT, [None, width]),
     ]
     constants = {
-        "weights": rng.uniform(0, 2, (width, 1)).astype(np.float32),
+        "weights": rng.uniform(0, 0.8, (width, 1)).astype(np.float32),
         "biases": rng.uniform(-3, -2, (N_ITEMS + 1, 1)).astype(np.float32),
         "column": np.array(column, np.int64),
     }
