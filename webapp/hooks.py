@@ -28,6 +28,7 @@ def install(app: Flask) -> None:
     """Register the hooks on the application."""
     app.before_request(_begin)
     app.after_request(_finish)
+    app.teardown_request(_forget)
     app.context_processor(_template_context)
 
 
@@ -39,6 +40,12 @@ def _begin() -> None:
     calls.request_id.set(g.request_id)
     clear_contextvars()
     bind_contextvars(request_id=g.request_id)
+
+
+def _forget(_: BaseException | None) -> None:
+    """The next thing that runs here is another request's, or nobody's."""
+    calls.request_id.set("")
+    clear_contextvars()
 
 
 def _finish(response: Response) -> Response:

