@@ -13,10 +13,11 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -66,36 +67,45 @@ class FrontEnds:
 @contextmanager
 def running(folder: Path) -> Iterator[FrontEnds]:
     """Nginx and two front ends, all in this folder."""
-    program = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-    if program is None:
-        pytest.skip("no Nginx on this machine; Debian: apt-get install nginx")
     processes = [_front_end(folder / f"web{number}") for number in (1, 2)]
     ports = [_port_of(process) for process in processes]
     found = FrontEnds(free_port(), processes)
-    folder = folder / "nginx"
-    folder.mkdir()
-    log_file = folder / "nginx.log"
-    text = render_nginx(
-        folder=folder,
-        user="user root;" if os.geteuid() == 0 else "",
-        listen=f"{HOST}:{found.port}",
-        web1=f"{HOST}:{ports[0]}",
-        web2=f"{HOST}:{ports[1]}",
-        root=ROOT / "webapp",
-    )
-    (folder / "nginx.conf").write_text(text, "utf-8")
-    command = [program, "-p", str(folder), "-c", str(folder / "nginx.conf")]
-    with log_file.open("wb") as log:
-        nginx = subprocess.Popen(command, stdout=log, stderr=log)
     try:
-        await_true(lambda: _answers(found), 10, log_file.read_text)
-        yield found
+        with nginx_before(folder / "nginx", found.port, ports) as log_file:
+            await_true(lambda: _answers(found), 10, log_file.read_text)
+            yield found
     finally:
-        nginx.terminate()
-        nginx.wait(10)
         for process in processes:
             process.kill()
             process.wait(10)
+
+
+@contextmanager
+def nginx_before(folder: Path, port: int, front_ends: Sequence[int]) -> Iterator[Path]:
+    """Nginx on `port` before two front ends on ports of this machine; gives its log file."""
+    program = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    if program is None:
+        pytest.skip("no Nginx on this machine; Debian: apt-get install nginx")
+    folder.mkdir()
+    text = render_nginx(
+        folder=folder,
+        user="user root;" if os.geteuid() == 0 else "",
+        listen=f"{HOST}:{port}",
+        web1=f"{HOST}:{front_ends[0]}",
+        web2=f"{HOST}:{front_ends[1]}",
+        root=ROOT / "webapp",
+    )
+    (folder / "nginx.conf").write_text(text, "utf-8")
+    log_file = folder / "nginx.log"
+    with log_file.open("wb") as log:
+        nginx = subprocess.Popen(
+            [program, "-p", str(folder), "-c", str(folder / "nginx.conf")], stdout=log, stderr=log
+        )
+    try:
+        yield log_file
+    finally:
+        nginx.terminate()
+        nginx.wait(10)
 
 
 @pytest.fixture(scope="module")
@@ -128,6 +138,29 @@ def test_a_front_end_killed_under_load_costs_no_request(mortal: FrontEnds) -> No
 
     assert statuses == {200: asked}
     assert mortal.processes[0].wait(5) == -signal.SIGKILL
+
+
+def test_after_both_were_away_slow_first_answers_keep_nobody_out(tmp_path: Path) -> None:
+    class Slow(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            time.sleep(0.3)
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Nothing: the test reads no log."""
+
+    found = FrontEnds(free_port(), [])
+    ports = [free_port(), free_port()]
+    with nginx_before(tmp_path / "nginx", found.port, ports) as log_file, ExitStack() as stack:
+        await_true(lambda: _statuses(found, 8) == {502: 8}, 10, log_file.read_text)
+        for port in ports:
+            server = ThreadingHTTPServer((HOST, port), Slow)
+            stack.callback(server.server_close)
+            stack.callback(server.shutdown)
+            threading.Thread(target=server.serve_forever).start()
+
+        assert _statuses(found, 16) == {200: 16}
 
 
 def test_static_files_come_compressed_and_are_kept_for_ever(front_ends: FrontEnds) -> None:
@@ -217,3 +250,12 @@ def _answers(front_ends: FrontEnds) -> bool:
     except OSError:
         time.sleep(0.02)
         return False
+
+
+def _statuses(front_ends: FrontEnds, count: int) -> dict[int, int]:
+    """Ask that many at a time; the number of answers by status, empty while nobody listens."""
+    with ThreadPoolExecutor(count) as clients:
+        try:
+            return Counter(answer.status for answer in clients.map(front_ends.ask, ["/"] * count))
+        except OSError:
+            return {}
