@@ -72,7 +72,7 @@ lint: env-dev ## style, types, layers, the contract
 test: lint ## lint and every test
 	@$(PY) -m pytest
 
-BENCH ?= latency loaders index web
+BENCH ?= latency loaders vector_loading index web
 bench: env-dev ## measure against the running system (make up); BENCH="training" for one of bench/
 	@for name in $(BENCH); do $(PY) -m "bench.$$name" || exit 1; done
 
