@@ -26,6 +26,7 @@ from webapp.together import Pending
 
 FOR_YOU_SIZE = 24
 RAIL_SIZE = 24  # enough to stand in for the whole list
+RAIL_CANDIDATES = 60  # a short list of one channel needs no more, and each costs the page time
 RAIL_SHOWN = 10
 SHARED_FRESH_S = 60.0
 SIMILAR_KEPT_S = 3600  # there are as many as products
@@ -65,7 +66,11 @@ def ask_for_you(shop: Shop, shopper: Shopper) -> Timed:
 def ask_buy_again(shop: Shop, shopper: Shopper) -> Recommendation:
     """What the shopper bought before and may need again. Raises EcrsError."""
     query = RecommendQuery(
-        user_id=shopper.user_id, page_size=RAIL_SHOWN, placement="buy-again", channels=("bought_again",)
+        user_id=shopper.user_id,
+        page_size=RAIL_SHOWN,
+        placement="buy-again",
+        channels=("bought_again",),
+        candidate_count=RAIL_CANDIDATES,
     )
     return shop.services.recommend.recommend(query, shop.list_timeout_s)
 
@@ -75,7 +80,11 @@ def shared_rail(shop: Shop, channel: str) -> Recommendation:
 
     def load() -> dict[str, Any]:
         query = RecommendQuery(
-            user_id=WINDOW_SHOPPER, page_size=RAIL_SIZE, placement=channel, channels=(channel,)
+            user_id=WINDOW_SHOPPER,
+            page_size=RAIL_SIZE,
+            placement=channel,
+            channels=(channel,),
+            candidate_count=RAIL_CANDIDATES,
         )
         return list_to_json(shop.services.recommend.recommend(query, shop.list_timeout_s))
 
