@@ -2,5 +2,8 @@
 
 import warnings
 
+from models import openmp
+
 # Paddle says so at every import; it compiles nothing here.
 warnings.filterwarnings("ignore", message="No ccache found")
+openmp.provide()  # here, since every module that imports Paddle is below this package
