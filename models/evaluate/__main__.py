@@ -2,154 +2,93 @@
 
     python -m models.evaluate retail --source completejourney --method pipeline --out var/quality/pipeline
 
-``--on validation`` measures on the 28 days before the test instead, with everything earlier as training: that
-is where numbers are tuned. The test is for the final configuration.
+``--on validation`` measures on the data before the test instead: that is where numbers are tuned. The test is
+for the final configuration. A protocol is a module with ``arguments(parser)`` and ``run(options, console)``
+and a line of the table below; only the one asked for is imported.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 from rich.console import Console
 
-from models.baselines import METHODS
-from models.config import CONFIGS
-from models.dataset import DataFault, load_prepared
-from models.evaluate.pipeline import PipelineError, run_pipeline
-from models.evaluate.protocols import Outcome, run_baseline, write_lists
-from models.evaluate.retail import MIN_BUYERS, TEST_DAYS, RetailSplit, cut_of, split
-from models.features import DAY_MS
+from models.dataset import DataFault
+from models.evaluate.errors import ProtocolError
 from models.release import ReleaseError
 
-_PREPARED = Path("data/prepared")
-_DATASETS = {
-    "completejourney": "completejourney",
-    "tafeng": "tafeng",
-    "ta_feng": "tafeng",
-    "ta-feng": "tafeng",
+
+@dataclass(frozen=True)
+class Entry:
+    """A sub-command: its module, one line of help, and whether the common options are its own too."""
+
+    module: str
+    summary: str
+    common: bool = True  # --out, --seed and --on
+
+
+ENTRIES = {
+    "retail": Entry(
+        "models.evaluate.retail_command",
+        "what each user buys in the last 28 days: pipeline, pipeline-page and the baselines",
+    ),
+    "ml1m-rank": Entry(
+        "models.evaluate.ml1m_rank", "MovieLens-1M, rating over or under 3, random 90/10: AUC of rankers"
+    ),
+    "ml1m-loo": Entry(
+        "models.evaluate.leave_one_out", "MovieLens-1M, each user's last rating: two towers and baselines"
+    ),
+    "sasrec-loo": Entry(
+        "models.evaluate.leave_one_out", "MovieLens-1M as SASRec prepared it, each user's last rating"
+    ),
 }
-_MEASURES = ("recall_at_20", "ndcg_at_20", "hit_rate_at_20", "mrr_at_20")
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status."""
-    options = _parse(arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments)
     console = Console(stderr=True)
     try:
-        return _run(options, console)
-    except (DataFault, ReleaseError, PipelineError, OSError) as error:
-        console.print(f"error: {error}", style="red", markup=False, highlight=False)
+        options = _parse(given)
+        status: int = import_module(ENTRIES[options.protocol].module).run(options, console)
+    except (ProtocolError, DataFault, ReleaseError, OSError) as error:
+        message = str(error)
     except ImportError as error:
-        hint = f"error: {error}: install the dependency group bench of pyproject.toml"
-        console.print(hint, style="red", markup=False, highlight=False)
+        message = f"{error}: install the dependency group bench of pyproject.toml"
+    except KeyboardInterrupt:
+        message = "interrupted: the same command begins again, trainings at their last checkpoint"
+    else:
+        return status
+    console.print(f"error: {message}", style="red", markup=False, highlight=False, soft_wrap=True)
     return 1
 
 
-def _run(options: argparse.Namespace, console: Console) -> int:
-    began = time.monotonic()
-    folder = prepared_folder(options.source, options.path, options.prepared)
-    whole = load_prepared(folder)
-    cut = cut_of(whole)
-    end = whole.end
-    if options.on == "validation":
-        end, cut = cut, cut - TEST_DAYS * DAY_MS
-    found = split(whole, cut, end, options.min_buyers)
-    if not len(found.users):
-        raise DataFault(f"{folder}: nobody bought both before and in the last {TEST_DAYS} days")
-    if options.method == "pipeline":
-        outcome = run_pipeline(
-            found, folder, options.config, options.seed, options.artifacts, options.release
-        )
-    else:
-        outcome = run_baseline(options.method, found, options.seed)
-    if options.out is not None:
-        write_lists(outcome, found, options.out)
-        _write_report(options, outcome, found, time.monotonic() - began)
-    Console().print(_text(options, outcome, found), markup=False, highlight=False, soft_wrap=True)
-    return 0
-
-
-def prepared_folder(source: str, path: Path | None, prepared: Path) -> Path:
-    """The prepared dataset of a source, made from the raw files if ``path`` names them. Raises DataFault."""
-    name = _DATASETS.get(source, source)
-    folder = prepared / name
-    if (folder / "events.parquet").is_file():
-        return folder
-    if path is not None and (path / "events.parquet").is_file():
-        return path
-    from data.prepare import main as prepare  # noqa: PLC0415 - only where something is to be prepared
-
-    arguments = [name, "--out", str(prepared)] + (["--path", str(path)] if path is not None else [])
-    if prepare(arguments) != 0:
-        raise DataFault(f"{folder}: could not be prepared: say python -m data.prepare {' '.join(arguments)}")
-    return folder
-
-
-def _write_report(options: argparse.Namespace, outcome: Outcome, found: RetailSplit, total: float) -> None:
-    report = {
-        "protocol": options.protocol,
-        "dataset": found.data.name,
-        "method": options.method,
-        "on": options.on,
-        "seed": options.seed,
-        "items": len(found.item_ids),
-        "metrics": outcome.metrics,
-        "seconds": {**outcome.seconds, "total": total},
-        "memory_mib": round(outcome.memory_mib),
-    }
-    (options.out / "report.json").write_text(json.dumps(report, indent=1) + "\n", "utf-8")
-
-
-def _text(options: argparse.Namespace, outcome: Outcome, found: RetailSplit) -> str:
-    """The result as plain lines, for terminals and notes alike."""
-    told = (options.protocol, found.data.name, options.method, options.on, f"seed {options.seed}")
-    lines = [" · ".join(told) + f" · {len(found.item_ids):,} items"]
-    for variant, metrics in outcome.metrics.items():
-        cells = [
-            f"{name} {metrics[name]['mean']:.4f} [{metrics[name]['low']:.4f}, {metrics[name]['high']:.4f}]"
-            for name in _MEASURES
-        ]
-        cells += [f"{name} {metrics[name]:.3f}" for name in ("coverage_at_20", "novelty_at_20")]
-        lines.append(f"{variant:<6}{metrics['users']:>7,} users  " + "  ".join(cells))
-    spent = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in outcome.seconds.items())
-    lines.append(f"{spent}; peak memory {outcome.memory_mib:,.0f} MiB")
-    if notice := found.data.description["dataset"].get("notice"):
-        lines.append(str(notice))
-    return "\n".join(lines)
-
-
-def _parse(arguments: list[str] | None) -> argparse.Namespace:
+def _parse(given: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m models.evaluate", description="Measure a method by a protocol."
+        prog="python -m models.evaluate",
+        description="Measure a method by a published protocol: full ranking, with intervals.",
+        epilog="The methods and options of a protocol: python -m models.evaluate PROTOCOL --help",
     )
-    parser.add_argument("protocol", choices=["retail"])
-    parser.add_argument(
-        "--source", required=True, help="completejourney, tafeng, or a prepared dataset's name"
-    )
-    parser.add_argument("--path", type=Path, help="the raw files, for a source that is not prepared yet")
-    parser.add_argument("--prepared", type=Path, default=_PREPARED, help="where prepared datasets live")
-    parser.add_argument("--method", required=True, choices=["pipeline", "pipeline-page", *METHODS])
+    commands = parser.add_subparsers(dest="protocol", required=True, metavar="PROTOCOL")
+    asked = next((word for word in given if not word.startswith("-")), "")
+    for name, entry in ENTRIES.items():
+        command = commands.add_parser(name, help=entry.summary, description=entry.summary)
+        if name == asked:
+            import_module(entry.module).arguments(command)
+            if entry.common:
+                _common(command)
+    return parser.parse_args(given)
+
+
+def _common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--on", choices=["test", "validation"], default="test")
-    parser.add_argument("--out", type=Path, help="a folder for all.parquet, novel.parquet and report.json")
+    parser.add_argument("--out", type=Path, help="a folder for the lists (Parquet) and report.json")
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument(
-        "--min-buyers",
-        type=int,
-        default=MIN_BUYERS,
-        help="of an item of the catalogue; less for tiny data only",
-    )
-    parser.add_argument(
-        "--config", choices=sorted(CONFIGS), default="bench", help="of the pipeline's training"
-    )
-    parser.add_argument(
-        "--artifacts", type=Path, default=Path("var/quality"), help="where its releases are kept"
-    )
-    parser.add_argument("--release", type=Path, help="a release trained on this window already")
-    return parser.parse_args(arguments)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from rich.console import Console
 
 from models.config import CONFIGS, CatalogueConfig, RecallConfig
 from models.dataset import load_prepared
+from models.evaluate.errors import ProtocolError
 from models.evaluate.protocols import Outcome, finish
 from models.evaluate.ranking import NOBODY, RankedLists
 from models.evaluate.retail import RetailSplit
@@ -44,7 +45,7 @@ _TIMEOUT_S = 30.0  # nobody waits: no request may be cut short
 _EVERYTHING = 1_000_000
 
 
-class PipelineError(Exception):
+class PipelineError(ProtocolError):
     """The release does not fit the protocol; the message says in what."""
 
 
