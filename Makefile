@@ -28,9 +28,15 @@ $(VENV)/.dev: requirements-dev.lock | $(VENV)/.runtime
 	@$(VENV)/bin/uv pip install --quiet --system-certs --python $(PY) --require-hashes -r requirements-dev.lock
 	@touch $@
 
-.PHONY: env env-dev
+$(VENV)/.bench: requirements-bench.lock | $(VENV)/.runtime
+	@echo "installing the locked packages of the baselines into $(VENV)"
+	@$(VENV)/bin/uv pip install --quiet --system-certs --python $(PY) --require-hashes -r requirements-bench.lock
+	@touch $@
+
+.PHONY: env env-dev env-bench
 env: $(VENV)/.runtime ## the environment for running, in .venv
 env-dev: $(VENV)/.dev ## the environment for developing and testing, in .venv
+env-bench: $(VENV)/.bench ## and what the baselines and plots of docs/quality.md need, in .venv
 
 # ---- the running system -----------------------------------------------------------------------
 # DATASET=… and CONFIG=… are short for the settings ECRS_DATASET and ECRS_TRAIN_CONFIG.

@@ -12,7 +12,7 @@ from models.baselines.boosted import BoostedRanker
 from models.baselines.factors import ImplicitAls
 from models.baselines.linear import Ease
 from models.baselines.neighbours import ItemKnn, TifuKnn
-from models.baselines.simple import PersonalFrequency, Popularity
+from models.baselines.simple import CategoryPopularity, PersonalFrequency, Popularity
 from models.evaluate.retail import RetailSplit
 
 
@@ -29,6 +29,7 @@ class Baseline(Protocol):
 
 METHODS: dict[str, Callable[[], Baseline]] = {
     "popularity": Popularity,
+    "popularity-by-category": CategoryPopularity,
     "frequency": PersonalFrequency,
     "frequency-90d": lambda: PersonalFrequency(half_life=90.0),
     "itemknn": ItemKnn,

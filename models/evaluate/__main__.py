@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ProtocolError, DataFault, ReleaseError, OSError) as error:
         message = str(error)
     except ImportError as error:
-        message = f"{error}: install the dependency group bench of pyproject.toml"
+        message = f"{error}: say make env-bench, which installs what the baselines and plots need"
     except KeyboardInterrupt:
         message = "interrupted: the same command begins again, trainings at their last checkpoint"
     else:

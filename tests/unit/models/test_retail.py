@@ -11,7 +11,8 @@ import pytest
 from models.baselines.boosted import pair_features
 from models.baselines.linear import Ease
 from models.baselines.neighbours import ItemKnn, TifuKnn
-from models.baselines.simple import PersonalFrequency, Popularity
+from models.baselines.simple import CategoryPopularity, PersonalFrequency, Popularity
+from models.channels import popular
 from models.dataset import load_prepared
 from models.evaluate.__main__ import main
 from models.evaluate.protocols import run_baseline, write_lists
@@ -149,3 +150,17 @@ def test_a_source_that_is_nowhere_is_said_in_one_line(
 ) -> None:
     assert main(["retail", "--source", "tafeng", "--prepared", str(tmp_path), "--method", "popularity"]) == 1
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_an_item_is_as_popular_as_its_category_first(tiny: RetailSplit) -> None:
+    method = CategoryPopularity()
+    method.fit(tiny, 7)
+    scores = method.scores(tiny.users[:2])
+    assert (scores[0] == scores[1]).all()
+    record = {item: place for place, item in enumerate(tiny.data.item_ids)}
+    leaf = np.array([tiny.data.records[record[item]]["cate"] for item in tiny.item_ids])
+    sales = popular(tiny.train)
+    mean = {name: sales[leaf == name].mean() for name in np.unique(leaf)}
+    order = np.argsort(-scores[0], kind="stable")
+    expected = sorted(range(len(leaf)), key=lambda item: (-mean[leaf[item]], -sales[item]))
+    assert [leaf[item] for item in order] == [leaf[item] for item in expected]
