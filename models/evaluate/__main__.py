@@ -46,6 +46,7 @@ ENTRIES = {
     "sasrec-loo": Entry(
         "models.evaluate.leave_one_out", "MovieLens-1M as SASRec prepared it, each user's last rating"
     ),
+    "compare": Entry("models.evaluate.compare", "two runs' output folders, user by user", common=False),
 }
 
 

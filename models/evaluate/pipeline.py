@@ -11,23 +11,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from rich.console import Console
+from tqdm import tqdm
 
-from models.config import CONFIGS, CatalogueConfig, RecallConfig
-from models.dataset import load_prepared
+from models.config import RecallConfig
+from models.evaluate.candidates import Scored, rank_metrics
 from models.evaluate.errors import ProtocolError
-from models.evaluate.protocols import Outcome, finish
+from models.evaluate.protocols import Outcome, finish, truths
 from models.evaluate.ranking import NOBODY, RankedLists
 from models.evaluate.retail import RetailSplit
+from models.evaluate.trained import train_release
 from models.features import EVENT_TYPES, Event, UserContext
 from models.release import Release
-from models.train import train
 from services.common.ports import NO_FILTER, Candidate, ItemFilter
 from services.rank.loaded import LoadedRanker
 from services.rank.predictor_onnx import OnnxPredictor
@@ -72,21 +71,12 @@ def run_pipeline(
     began = time.monotonic()
     served = Served(Release.load(folder))
     served.check(split)
-    outcome.lists = {
-        "all": served.lists(split, split.users, NO_FILTER, k, page),
-        "novel": served.lists(split, split.novel_users, ItemFilter(exclude_purchased=True), k, page),
-    }
+    for variant, (users, truth) in truths(split).items():
+        wanted = ItemFilter(exclude_purchased=True) if variant == "novel" else NO_FILTER
+        outcome.lists[variant], scored = served.lists(split, users, wanted, k, page)
+        outcome.rank[variant] = rank_metrics(scored, truth)
     outcome.seconds["lists"] = time.monotonic() - began
     return finish(outcome, split, seed, k)
-
-
-def train_release(split: RetailSplit, prepared: Path, config: str, seed: int, artifacts: Path) -> Path:
-    """A release of the protocol's catalogue, from events before its cut; returns its folder."""
-    data = load_prepared(prepared, split.cut)
-    catalogue = CatalogueConfig(min_buyers=split.min_buyers, max_items=_EVERYTHING, keep_all_below=0)
-    settings = replace(CONFIGS[config], seed=seed, catalogue=catalogue)
-    folder, _ = train(data, settings, artifacts, console=Console(stderr=True))
-    return folder
 
 
 class Served:
@@ -112,18 +102,23 @@ class Served:
 
     def lists(
         self, split: RetailSplit, users: IntArray, wanted: ItemFilter, k: int, page: bool
-    ) -> RankedLists:
-        """The lists of some users. Where what was bought is not wanted, what of it the context, limited to
-        ``schema.history_length`` events, no longer holds is taken out too."""
+    ) -> tuple[RankedLists, Scored]:
+        """The lists of some users and the candidates they are made from. Where what was bought is not wanted,
+        what of it the context, limited to ``schema.history_length`` events, no longer holds is taken out too.
+        """
         rows = np.full((len(users), k), NOBODY, np.int64)
         scores = np.full((len(users), k), -1.0, np.float32)
         channel = np.full((len(users), k), "", dtype="<U16")
-        for line, (user, context) in enumerate(contexts(split, users, self.release.schema.history_length)):
+        seen: list[tuple[IntArray, npt.NDArray[np.float32]]] = []
+        limit = self.release.schema.history_length
+        asked = tqdm(contexts(split, users, limit), "lists", len(users), disable=None, leave=False)
+        for line, (user, context) in enumerate(asked):
             found = self._recall.recall_items(context, self._count, _TIMEOUT_S, item_filter=wanted)
             if found.degraded or any(report.error for report in found.channels):
                 raise PipelineError(f"recall failed in part for user {context.user_id}: {found.channels}")
             candidates = found.candidates
             if not candidates:
+                seen.append((np.zeros(0, np.int64), np.zeros(0, np.float32)))
                 continue
             ranked = self._rank.rank_items(context, [c.item_id for c in candidates], _TIMEOUT_S).scores
             order = np.argsort(-ranked, kind="stable")
@@ -131,13 +126,14 @@ class Served:
             if wanted.exclude_purchased:
                 fresh = ~np.isin(place, split.bought[user].indices)
                 order, place = order[fresh], place[fresh]
+            seen.append((place, ranked[order]))
             if page:
                 kept = self._arranged(context, [candidates[i] for i in order.tolist()], place, k)
                 order, place = order[kept], place[kept]
             count = min(k, len(order))
             rows[line, :count], scores[line, :count] = place[:k], ranked[order[:k]]
             channel[line, :count] = [candidates[i].channels[0] for i in order[:k].tolist()]
-        return RankedLists(users, rows, scores, channel)
+        return RankedLists(users, rows, scores, channel), Scored.join(seen)
 
     def _arranged(
         self, context: UserContext, candidates: Sequence[Candidate], rows: IntArray, k: int

@@ -17,8 +17,9 @@ import pyarrow.parquet as pq
 import scipy.sparse
 
 from models.baselines import METHODS, Baseline
-from models.evaluate.ranking import RankedLists, measure, top_k
+from models.evaluate.ranking import DoubleArray, RankedLists, described, per_user, top_k
 from models.evaluate.retail import RetailSplit
+from models.evaluate.segments import new_item_shares, new_rows, segments_of
 
 _BATCH = 512
 VARIANTS = ("all", "novel")
@@ -26,10 +27,14 @@ VARIANTS = ("all", "novel")
 
 @dataclass
 class Outcome:
-    """What a run found. ``seconds``: fit and lists; ``memory``: the process's peak resident MiB."""
+    """What a run found, each by variant. ``seconds``: fit and lists; ``memory_mib``: the process's peak."""
 
-    metrics: dict[str, dict[str, Any]] = field(default_factory=dict)  # by variant
+    metrics: dict[str, dict[str, Any]] = field(default_factory=dict)
+    segments: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)  # then by name
+    new_items: dict[str, dict[str, float]] = field(default_factory=dict)
+    rank: dict[str, dict[str, Any]] = field(default_factory=dict)  # of the pipeline's candidates
     lists: dict[str, RankedLists] = field(default_factory=dict)
+    users: dict[str, dict[str, DoubleArray]] = field(default_factory=dict)  # measures, [G] as in the lists
     seconds: dict[str, float] = field(default_factory=dict)
     memory_mib: float = 0.0
     release: Path | None = None  # that was asked
@@ -52,19 +57,38 @@ def run_baseline(name: str, split: RetailSplit, seed: int, k: int = 20) -> Outco
 
 
 def finish(outcome: Outcome, split: RetailSplit, seed: int, k: int = 20) -> Outcome:
-    """Measure the outcome's lists against the split's truth."""
-    for variant, users, truth in (
-        ("all", split.users, split.truth),
-        ("novel", split.novel_users, split.novel_truth),
-    ):
-        lists = outcome.lists[variant].of(users)
-        outcome.metrics[variant] = measure(lists, truth[users], split.popularity, k, seed)
+    """Measure the outcome's lists against the split's truth, as a whole and by segment."""
+    segments, new, popularity = segments_of(split), new_rows(split), split.popularity
+    for variant, (users, truth) in truths(split).items():
+        rows = outcome.lists[variant].rows
+        values = per_user(rows, truth, k)
+        outcome.users[variant] = values
+        outcome.metrics[variant] = described(rows, values, popularity, k, seed)
+        outcome.new_items[variant] = new_item_shares(rows[:, :k], truth, new)
+        found = outcome.segments[variant] = {}
+        for segment in segments:
+            chosen = segment.members[users]
+            if chosen.any():
+                theirs = {name: column[chosen] for name, column in values.items()}
+                found[segment.name] = {
+                    "definition": segment.definition,
+                    **described(rows[chosen], theirs, popularity, k, seed),
+                }
     outcome.memory_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return outcome
 
 
+def truths(split: RetailSplit) -> dict[str, tuple[Any, Any]]:
+    """By variant: who is measured, [G], ascending, and what they took, CSR [G, N]."""
+    return {
+        "all": (split.users, split.truth[split.users]),
+        "novel": (split.novel_users, split.novel_truth[split.novel_users]),
+    }
+
+
 def write_lists(outcome: Outcome, split: RetailSplit, folder: Path) -> None:
-    """``all.parquet`` and ``novel.parquet``: user_id, position (from 0), item_id, score, channel."""
+    """``all.parquet`` and ``novel.parquet``: user_id, position (from 0), item_id, score, channel; and
+    ``users.parquet``: user_id, variant and each measure of the user."""
     folder.mkdir(parents=True, exist_ok=True)
     item_ids, user_ids = np.array(split.item_ids), np.array(split.data.user_ids)
     for variant, lists in outcome.lists.items():
@@ -79,6 +103,21 @@ def write_lists(outcome: Outcome, split: RetailSplit, folder: Path) -> None:
             }
         )
         pq.write_table(table, folder / f"{variant}.parquet")
+
+    write_users(
+        {variant: (user_ids[users], outcome.users[variant]) for variant, (users, _) in truths(split).items()},
+        folder,
+    )
+
+
+def write_users(measured: dict[str, tuple[Any, dict[str, DoubleArray]]], folder: Path) -> None:
+    """``users.parquet``, what ``compare`` reads: by variant the user ids [G] and measures, [G] each."""
+    folder.mkdir(parents=True, exist_ok=True)
+    parts = [
+        pa.table({"user_id": ids, "variant": np.full(len(ids), variant), **values})
+        for variant, (ids, values) in measured.items()
+    ]
+    pq.write_table(pa.concat_tables(parts), folder / "users.parquet")
 
 
 def _rank(method: Baseline, name: str, users: Any, hidden: Any, k: int) -> RankedLists:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from models.baselines import METHODS
 from models.config import CONFIGS
 from models.dataset import DataFault, load_prepared
-from models.evaluate.protocols import Outcome, run_baseline, write_lists
+from models.evaluate.errors import ProtocolError
+from models.evaluate.protocols import Outcome, run_baseline
+from models.evaluate.report import text, write
 from models.evaluate.retail import MIN_BUYERS, TEST_DAYS, RetailSplit, cut_of, split
+from models.evaluate.seeds import combine
 from models.features import DAY_MS
 
 _PREPARED = Path("data/prepared")
@@ -23,7 +26,6 @@ _DATASETS = {
     "ta_feng": "tafeng",
     "ta-feng": "tafeng",
 }
-_MEASURES = ("recall_at_20", "ndcg_at_20", "hit_rate_at_20", "mrr_at_20")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,6 +36,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--path", type=Path, help="the raw files, for a source that is not prepared yet")
     parser.add_argument("--prepared", type=Path, default=_PREPARED, help="where prepared datasets live")
     parser.add_argument("--method", required=True, choices=["pipeline", "pipeline-page", *METHODS])
+    parser.add_argument(
+        "--seeds",
+        type=seeds_of,
+        help="several, as 7,8,9, in place of --seed: one run each in OUT/seed-N, mean and spread in OUT",
+    )
     parser.add_argument(
         "--min-buyers",
         type=int,
@@ -51,23 +58,64 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, console: Console) -> int:
     """Measure; raises DataFault, ReleaseError or ProtocolError where that is impossible."""
-    began = time.monotonic()
+    seeds: list[int] = options.seeds or [options.seed]
+    if options.release is not None and len(seeds) > 1:
+        raise ProtocolError(f"{options.release}: is of one seed: leave out --seeds or --release")
     folder = prepared_folder(options.source, options.path, options.prepared)
     found = load_split(folder, options.on, options.min_buyers)
-    if options.method.startswith("pipeline"):
-        from models.evaluate.pipeline import run_pipeline  # noqa: PLC0415 - the services, only where asked
-
-        outcome = run_pipeline(
-            *(found, folder, options.config, options.seed, options.artifacts, options.release),
-            page=options.method == "pipeline-page",
-        )
-    else:
-        outcome = run_baseline(options.method, found, options.seed)
+    outcomes = []
+    for seed in seeds:
+        began = time.monotonic()
+        outcome = _measured(options, found, folder, seed)
+        outcome.seconds["total"] = time.monotonic() - began
+        outcomes.append(outcome)
+        if options.out is not None and len(seeds) > 1:
+            write(outcome, found, options.out / f"seed-{seed}", _about(options, found, [seed]))
+    whole = outcomes[0] if len(seeds) == 1 else combine(outcomes, found)
+    about = _about(options, found, seeds)
     if options.out is not None:
-        write_lists(outcome, found, options.out)
-        _write_report(options, outcome, found, time.monotonic() - began)
-    Console().print(_text(options, outcome, found), markup=False, highlight=False, soft_wrap=True)
+        write(whole, found, options.out, about)
+    Console().print(text(whole, about), markup=False, highlight=False, soft_wrap=True)
     return 0
+
+
+def _measured(options: argparse.Namespace, found: RetailSplit, folder: Path, seed: int) -> Outcome:
+    if not options.method.startswith("pipeline"):
+        return run_baseline(options.method, found, seed)
+    from models.evaluate.pipeline import run_pipeline  # noqa: PLC0415 - the services, only where asked
+
+    page = options.method == "pipeline-page"
+    where = (options.artifacts, options.release)
+    return run_pipeline(found, folder, options.config, seed, *where, page=page)
+
+
+def _about(options: argparse.Namespace, found: RetailSplit, seeds: list[int]) -> dict[str, Any]:
+    """What the report says of the run before its figures."""
+    about = {
+        "protocol": options.protocol,
+        "dataset": found.data.name,
+        "method": options.method,
+        "on": options.on,
+        "seed": seeds[0],
+        "seeds": seeds,
+        "items": len(found.item_ids),
+    }
+    if options.method.startswith("pipeline"):
+        about["config"] = options.config
+    if notice := found.data.description["dataset"].get("notice"):
+        about["notice"] = str(notice)
+    return about
+
+
+def seeds_of(text: str) -> list[int]:
+    """ "7,8,9" as numbers. Raises ArgumentTypeError."""
+    try:
+        found = [int(part) for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} must be numbers with commas between, as 7,8,9") from None
+    if len(set(found)) < len(found):
+        raise argparse.ArgumentTypeError(f"{text!r} names a seed twice")
+    return found
 
 
 def load_split(folder: Path, on: str, min_buyers: int = MIN_BUYERS) -> RetailSplit:
@@ -97,36 +145,3 @@ def prepared_folder(source: str, path: Path | None, prepared: Path) -> Path:
     if prepare(arguments) != 0:
         raise DataFault(f"{folder}: could not be prepared: say python -m data.prepare {' '.join(arguments)}")
     return folder
-
-
-def _write_report(options: argparse.Namespace, outcome: Outcome, found: RetailSplit, total: float) -> None:
-    report = {
-        "protocol": options.protocol,
-        "dataset": found.data.name,
-        "method": options.method,
-        "on": options.on,
-        "seed": options.seed,
-        "items": len(found.item_ids),
-        "metrics": outcome.metrics,
-        "seconds": {**outcome.seconds, "total": total},
-        "memory_mib": round(outcome.memory_mib),
-    }
-    (options.out / "report.json").write_text(json.dumps(report, indent=1) + "\n", "utf-8")
-
-
-def _text(options: argparse.Namespace, outcome: Outcome, found: RetailSplit) -> str:
-    """The result as plain lines, for terminals and notes alike."""
-    told = (options.protocol, found.data.name, options.method, options.on, f"seed {options.seed}")
-    lines = [" · ".join(told) + f" · {len(found.item_ids):,} items"]
-    for variant, metrics in outcome.metrics.items():
-        cells = [
-            f"{name} {metrics[name]['mean']:.4f} [{metrics[name]['low']:.4f}, {metrics[name]['high']:.4f}]"
-            for name in _MEASURES
-        ]
-        cells += [f"{name} {metrics[name]:.3f}" for name in ("coverage_at_20", "novelty_at_20")]
-        lines.append(f"{variant:<6}{metrics['users']:>7,} users  " + "  ".join(cells))
-    spent = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in outcome.seconds.items())
-    lines.append(f"{spent}; peak memory {outcome.memory_mib:,.0f} MiB")
-    if notice := found.data.description["dataset"].get("notice"):
-        lines.append(str(notice))
-    return "\n".join(lines)

@@ -1,0 +1,57 @@
+"""The release of a protocol's training window: found where it was trained before, else trained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, replace
+from hashlib import sha256
+from pathlib import Path
+
+from rich.console import Console
+
+import models
+from models.config import CONFIGS, CatalogueConfig, TrainConfig
+from models.dataset import PreparedData, load_prepared
+from models.evaluate.retail import RetailSplit
+from models.release import list_releases
+from models.train import train
+
+_EVERYTHING = 1_000_000
+_MEASURING = ("evaluate", "baselines", "artifacts")  # what of models trains nothing
+
+
+def train_release(split: RetailSplit, prepared: Path, config: str, seed: int, artifacts: Path) -> Path:
+    """A release of the protocol's catalogue, from events before its cut; returns its folder.
+
+    Same data, configuration, seed and code: the release that is there already. An interrupted training goes
+    on from its checkpoint.
+    """
+    data = load_prepared(prepared, split.cut)
+    catalogue = CatalogueConfig(min_buyers=split.min_buyers, max_items=_EVERYTHING, keep_all_below=0)
+    settings = replace(CONFIGS[config], seed=seed, catalogue=catalogue)
+    console = Console(stderr=True)
+    home = artifacts / run_name(data, settings, code_digest())
+    if there := list_releases(home):
+        console.print(
+            f"uses {home / there[0]}, trained before", markup=False, highlight=False, soft_wrap=True
+        )
+        return home / there[0]
+    return train(data, settings, home, console=console)[0]
+
+
+def run_name(data: PreparedData, settings: TrainConfig, code: str) -> str:
+    """``<dataset>-<configuration>-seed<seed>-<digest>``; whatever changes the release changes the digest."""
+    text = f"{asdict(settings)}{data.toml_text}{data.begin}{data.end}{len(data.events.at)}{code}"
+    digest = sha256(text.encode()).hexdigest()[:12]
+    return f"{data.name}-{settings.name}-seed{settings.seed}-{digest}"
+
+
+def code_digest(files: Iterable[Path] | None = None) -> str:
+    """Of the sources that train: every module of ``models`` that does not only measure."""
+    if files is None:
+        root = Path(models.__file__).parent
+        files = (p for p in root.rglob("*.py") if p.relative_to(root).parts[0] not in _MEASURING)
+    digest = sha256()
+    for file in sorted(files):
+        digest.update(file.name.encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()
