@@ -47,6 +47,7 @@ ENTRIES = {
         "models.evaluate.leave_one_out", "MovieLens-1M as SASRec prepared it, each user's last rating"
     ),
     "compare": Entry("models.evaluate.compare", "two runs' output folders, user by user", common=False),
+    "plots": Entry("models.evaluate.plots", "pictures of retail's reports and of the ladder", common=False),
 }
 
 
