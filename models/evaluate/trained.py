@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterable
 from dataclasses import asdict, replace
 from hashlib import sha256
@@ -17,7 +18,7 @@ from models.release import list_releases
 from models.train import train
 
 _EVERYTHING = 1_000_000
-_MEASURING = ("evaluate", "baselines", "artifacts")  # what of models trains nothing
+_ROOT = Path(models.__file__).parent
 
 
 def train_release(split: RetailSplit, prepared: Path, config: str, seed: int, artifacts: Path) -> Path:
@@ -47,11 +48,37 @@ def run_name(data: PreparedData, settings: TrainConfig, code: str) -> str:
 
 
 def code_digest(files: Iterable[Path] | None = None) -> str:
-    """Of the sources that train: every module of ``models`` that does not only measure."""
-    if files is None:
-        root = Path(models.__file__).parent
-        files = (p for p in root.rglob("*.py") if p.relative_to(root).parts[0] not in _MEASURING)
+    """Of the sources that train: ``models/train.py`` and what of ``models`` it imports, directly or not."""
     digest = sha256()
-    for file in sorted(files):
+    for file in sorted(files or sources(_ROOT / "train.py")):
         digest.update(file.name.encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()
+
+
+def sources(entry: Path) -> set[Path]:
+    """The files of the package ``models`` that a module of it needs, itself among them."""
+    found: set[Path] = set()
+    waiting = [entry]
+    while waiting:
+        file = waiting.pop()
+        if file in found:
+            continue
+        found.add(file)
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module is not None:
+                names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            elif isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            else:
+                continue
+            waiting += [path for name in names if (path := _file(name)) is not None]
+    return found
+
+
+def _file(module: str) -> Path | None:
+    package, *parts = module.split(".")
+    if package != _ROOT.name:
+        return None
+    path = _ROOT.joinpath(*parts)
+    files = (path / "__init__.py", path.with_suffix(".py"))
+    return next((file for file in files if file.is_file()), None)

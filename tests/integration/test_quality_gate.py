@@ -6,8 +6,10 @@ A change that raises them for good raises ``REACHED`` here, in the commit that d
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from data.prepare import main as prepare
@@ -16,6 +18,7 @@ from models.evaluate.pipeline import PipelineError, run_pipeline
 from models.evaluate.protocols import Outcome, run_baseline
 from models.evaluate.retail import RetailSplit, split
 from models.features import DAY_MS
+from services.recommend.policy import Policy
 
 pytestmark = pytest.mark.integration
 
@@ -57,9 +60,29 @@ def test_each_line_says_which_channel_proposed_it(outcome: Outcome) -> None:
     assert {"bought_again", "two_tower"} <= set(outcome.lists["all"].channel.ravel().tolist())
 
 
+def test_the_page_is_the_same_candidates_in_the_order_of_recommend(
+    sample: RetailSplit, outcome: Outcome, prepared: Path, tmp_path: Path
+) -> None:
+    page = run_pipeline(sample, prepared, "quick", 7, tmp_path, outcome.release, page=True)
+    assert page.rank == outcome.rank
+    assert (page.lists["all"].rows[:, 0] == outcome.lists["all"].rows[:, 0]).all()
+    category = np.array([str(sample.data.records[row]["cate"]) for row in _records(sample)])
+    policy = Policy()
+    for rows in page.lists["all"].rows.tolist():
+        leaves = category[[row for row in rows if row >= 0]].tolist()
+        windows = [leaves[at : at + policy.window] for at in range(max(len(leaves) - policy.window, 0) + 1)]
+        assert max(max(Counter(window).values()) for window in windows) <= policy.same_category
+
+
 def test_a_release_that_knows_the_test_is_refused(
     sample: RetailSplit, outcome: Outcome, prepared: Path, tmp_path: Path
 ) -> None:
     earlier = split(sample.data, sample.cut - DAY_MS, sample.data.end, sample.min_buyers)
     with pytest.raises(PipelineError, match="test window"):
         run_pipeline(earlier, prepared, "quick", 7, tmp_path, outcome.release)
+
+
+def _records(split: RetailSplit) -> list[int]:
+    """Where each item of the catalogue is among the data's records."""
+    place = {item: record for record, item in enumerate(split.data.item_ids)}
+    return [place[item] for item in split.item_ids]

@@ -9,8 +9,11 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import scipy.sparse
+from rich.console import Console
 
-from models.dataset import load_prepared
+from models.config import TrainConfig
+from models.dataset import PreparedData, load_prepared
+from models.evaluate import trained
 from models.evaluate.__main__ import main
 from models.evaluate.candidates import Scored, rank_metrics
 from models.evaluate.compare import differences
@@ -20,7 +23,6 @@ from models.evaluate.ranking import interval, intervals
 from models.evaluate.retail import RetailSplit, cut_of, split
 from models.evaluate.seeds import combine
 from models.evaluate.segments import new_item_shares, new_rows, segments_of
-from models.evaluate.trained import code_digest
 from models.features import DAY_MS
 from tests.unit.models.prepared import write_prepared
 
@@ -153,10 +155,37 @@ def test_candidates_are_measured_within_users_too() -> None:
 def test_code_that_trains_otherwise_is_another_release(tmp_path: Path) -> None:
     file = tmp_path / "loss.py"
     file.write_text("rate = 1\n", "utf-8")
-    before = code_digest([file])
-    assert code_digest([file]) == before
+    before = trained.code_digest([file])
+    assert trained.code_digest([file]) == before
     file.write_text("rate = 2\n", "utf-8")
-    assert code_digest([file]) != before
+    assert trained.code_digest([file]) != before
+
+
+def test_what_trains_is_found_by_its_imports() -> None:
+    root = Path(trained.__file__).parents[1]
+    found = {str(path.relative_to(root)) for path in trained.sources(root / "train.py")}
+    assert {"train.py", "deepfm.py", "features/__init__.py", "evaluate/measures.py"} <= found
+    assert not {"cold.py", "evaluate/plots.py", "baselines/linear.py"} & found
+
+
+def test_a_release_is_trained_once(
+    tiny: RetailSplit, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seeds = []
+
+    def train(data: PreparedData, config: TrainConfig, home: Path, console: Console) -> tuple[Path, bool]:
+        assert data.end <= tiny.cut
+        seeds.append(config.seed)
+        made = home / "tiny-20260101T000000Z"
+        made.mkdir(parents=True)
+        (made / "manifest.json").write_text("{}", "utf-8")
+        return made, True
+
+    monkeypatch.setattr(trained, "train", train)
+    first = trained.train_release(tiny, folder, "quick", 7, tmp_path)
+    assert trained.train_release(tiny, folder, "quick", 7, tmp_path) == first
+    assert trained.train_release(tiny, folder, "quick", 8, tmp_path) != first
+    assert seeds == [7, 8]
 
 
 def test_pictures_show_each_method_and_step_and_stay_small(runs: Path, tmp_path: Path) -> None:
