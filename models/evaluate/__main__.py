@@ -46,6 +46,7 @@ ENTRIES = {
     "sasrec-loo": Entry(
         "models.evaluate.leave_one_out", "MovieLens-1M as SASRec prepared it, each user's last rating"
     ),
+    "cold": Entry("models.evaluate.cold_users", "users held out, by profile alone, against popularity"),
     "compare": Entry("models.evaluate.compare", "two runs' output folders, user by user", common=False),
     "plots": Entry("models.evaluate.plots", "pictures of retail's reports and of the ladder", common=False),
 }

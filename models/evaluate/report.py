@@ -49,7 +49,7 @@ def text(outcome: Outcome, about: dict[str, Any]) -> str:
             f"{new['of_truth']:.2%} of truth, recall {new['recall']:.4f}"
         )
     for variant, rank in outcome.rank.items():
-        cells = [f"{name} {rank[name]:.4f}" for name in _RANK if name in rank]
+        cells = [_cell(name, rank[name]) for name in _RANK if name in rank]
         lines.append(f"candidates, {variant}: {rank['candidates']:,}, " + ", ".join(cells))
     spent = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in outcome.seconds.items())
     lines.append(f"{spent}; peak memory {outcome.memory_mib:,.0f} MiB")
@@ -64,3 +64,9 @@ def _line(name: str, metrics: dict[str, Any], measures: tuple[str, ...]) -> str:
         cells.append(cell + (f" ±{one['spread']:.4f}" if "spread" in one else ""))
     cells += [f"{measure} {metrics[measure]:.3f}" for measure in _OF_LISTS]
     return f"{name:<16}{metrics['users']:>7,} users  " + "  ".join(cells)
+
+
+def _cell(name: str, found: Any) -> str:
+    if isinstance(found, dict):
+        return f"{name} {found['value']:.4f} [{found['low']:.4f}, {found['high']:.4f}]"
+    return f"{name} {found:.4f}"

@@ -30,17 +30,8 @@ _DATASETS = {
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The options of ``retail``."""
-    parser.add_argument(
-        "--source", required=True, help="completejourney, tafeng, or a prepared dataset's name"
-    )
-    parser.add_argument("--path", type=Path, help="the raw files, for a source that is not prepared yet")
-    parser.add_argument("--prepared", type=Path, default=_PREPARED, help="where prepared datasets live")
+    data_arguments(parser)
     parser.add_argument("--method", required=True, choices=["pipeline", "pipeline-page", *METHODS])
-    parser.add_argument(
-        "--seeds",
-        type=seeds_of,
-        help="several, as 7,8,9, in place of --seed: one run each in OUT/seed-N, mean and spread in OUT",
-    )
     parser.add_argument(
         "--min-buyers",
         type=int,
@@ -50,10 +41,24 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--config", choices=sorted(CONFIGS), default="bench", help="of the pipeline's training"
     )
+    parser.add_argument("--release", type=Path, help="a release trained on this window already")
+
+
+def data_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of every protocol on prepared data: which, and where releases of it are kept."""
+    parser.add_argument(
+        "--source", required=True, help="completejourney, tafeng, or a prepared dataset's name"
+    )
+    parser.add_argument("--path", type=Path, help="the raw files, for a source that is not prepared yet")
+    parser.add_argument("--prepared", type=Path, default=_PREPARED, help="where prepared datasets live")
+    parser.add_argument(
+        "--seeds",
+        type=seeds_of,
+        help="several, as 7,8,9, in place of --seed: a run for each, and their mean",
+    )
     parser.add_argument(
         "--artifacts", type=Path, default=Path("var/quality"), help="where its releases are kept"
     )
-    parser.add_argument("--release", type=Path, help="a release trained on this window already")
 
 
 def run(options: argparse.Namespace, console: Console) -> int:

@@ -52,11 +52,13 @@ def _joined(found: Sequence[dict[str, Any]], values: dict[str, DoubleArray], see
 
 
 def _means(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Key by key: the mean of numbers, the first of anything else; counts stay whole."""
+    """Key by key: the mean of numbers, also inside; the first of anything else and of counts."""
     joined: dict[str, Any] = {}
     for key, value in found[0].items():
         if isinstance(value, dict):
             joined[key] = _means([one[key] for one in found])
+        elif isinstance(value, list):
+            joined[key] = [_means(lines) for lines in zip(*(one[key] for one in found), strict=True)]
         elif isinstance(value, float):
             joined[key] = float(np.mean([one[key] for one in found]))
         else:

@@ -6,7 +6,7 @@ Users of ``retail`` by two looks at what they bought of the catalogue before the
 * ``visits 1-4`` … ``visits 100+``: the moments (receipts; days in data by the day) at which they bought.
 
 New items are those first bought in the last 28 days before the cut. Cold users, without any event, have no
-place in a protocol that needs a past: they are measured by ``python -m models.cold``, on users held out.
+place in a protocol that needs a past: the protocol ``cold`` measures them, on users held out.
 """
 
 from __future__ import annotations

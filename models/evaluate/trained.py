@@ -13,7 +13,9 @@ from rich.console import Console
 import models
 from models.config import CONFIGS, CatalogueConfig, TrainConfig
 from models.dataset import PreparedData, load_prepared
+from models.evaluate.errors import ProtocolError
 from models.evaluate.retail import RetailSplit
+from models.export import ExportError
 from models.release import list_releases
 from models.train import train
 
@@ -30,14 +32,20 @@ def train_release(split: RetailSplit, prepared: Path, config: str, seed: int, ar
     data = load_prepared(prepared, split.cut)
     catalogue = CatalogueConfig(min_buyers=split.min_buyers, max_items=_EVERYTHING, keep_all_below=0)
     settings = replace(CONFIGS[config], seed=seed, catalogue=catalogue)
-    console = Console(stderr=True)
     home = artifacts / run_name(data, settings, code_digest())
+    return train_once(data, settings, home, Console(stderr=True))
+
+
+def train_once(data: PreparedData, settings: TrainConfig, home: Path, console: Console) -> Path:
+    """The newest release in the folder ``home``, trained there if there is none. Raises ProtocolError."""
     if there := list_releases(home):
-        console.print(
-            f"uses {home / there[0]}, trained before", markup=False, highlight=False, soft_wrap=True
-        )
-        return home / there[0]
-    return train(data, settings, home, console=console)[0]
+        found = home / there[0]
+        console.print(f"uses {found}, trained before", markup=False, highlight=False, soft_wrap=True)
+        return found
+    try:
+        return train(data, settings, home, console=console)[0]
+    except ExportError as error:
+        raise ProtocolError(f"{home}: the trained release is not to be measured: {error}") from error
 
 
 def run_name(data: PreparedData, settings: TrainConfig, code: str) -> str:
