@@ -1,0 +1,140 @@
+"""The methods of ``ml1m-rank``: each learns from rows and tells of others how probable > 3 stars are.
+
+Legend: R rows, U users, N items.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
+from models.evaluate.measures import platt
+from models.evaluate.ml1m_data import Ratings
+from models.evaluate.ml1m_features import Rows, answers, buckets, rows
+
+FloatArray = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int64]
+
+_SHRINK = 10.0  # rows at the mean that every user and item starts with
+_SWEEPS = 10
+
+
+@dataclass(frozen=True)
+class Task:
+    """What to learn from, what to score, and where to keep what takes long."""
+
+    data: Ratings
+    learn: IntArray
+    score: IntArray
+    seed: int
+    work: Path  # this run's checkpoints
+    kernels: Path  # the rating kernels, shared by runs
+
+
+Method = Callable[[Task], FloatArray]
+
+
+def _logistic(logits: npt.NDArray[np.floating[Any]]) -> FloatArray:
+    return (1.0 / (1.0 + np.exp(-logits))).astype(np.float32)
+
+
+def bias(task: Task) -> FloatArray:
+    """Mean + user's deviation + item's, shrunk, fitted in turns (Koren, KDD 2008); Platt's scaling."""
+    data, learn = task.data, task.learn
+    label = data.label[learn].astype(np.float64)
+    middle = label.mean()
+    users, items = np.zeros(len(data.user_ids)), np.zeros(len(data.item_ids))
+    for _ in range(_SWEEPS):
+        items = _deviation(data.item[learn], label - middle - users[data.user[learn]], len(items))
+        users = _deviation(data.user[learn], label - middle - items[data.item[learn]], len(users))
+    value = middle + users[data.user] + items[data.item]
+    slope, intercept = platt(value[learn], label)
+    return _logistic(slope * value[task.score] + intercept)
+
+
+def _deviation(index: IntArray, rest: npt.NDArray[np.float64], size: int) -> npt.NDArray[np.float64]:
+    total = np.bincount(index, rest, size)
+    return np.asarray(total / (np.bincount(index, minlength=size) + _SHRINK), np.float64)
+
+
+def _described(task: Task) -> tuple[Rows, Rows]:
+    """Both sets of rows with the history's answers."""
+    seen, asked = answers(task.data, task.learn, task.score, task.kernels)
+    return (
+        rows(task.data, task.learn, task.learn, seen),
+        rows(task.data, task.score, task.learn, asked),
+    )
+
+
+def kernel(task: Task) -> FloatArray:
+    """The closed-form attention over the user's ratings alone; Platt's scaling."""
+    learn, score = _described(task)
+    slope, intercept = platt(_expected(learn), (learn.stars > 3).astype(np.float64))
+    return _logistic(slope * _expected(score) + intercept)
+
+
+def _expected(found: Rows) -> FloatArray:
+    if found.history is None:
+        raise ValueError("rows without a history")
+    return found.history.base + found.history.mean
+
+
+def boosted(task: Task) -> FloatArray:
+    """LightGBM on what ``deepfm-history`` reads but ids and places of the history. Of the group bench."""
+    import lightgbm  # noqa: PLC0415 - of the group bench
+
+    learn, score = _described(task)
+    settings = {
+        "objective": "binary",
+        "learning_rate": 0.1,
+        "num_leaves": 63,
+        "min_data_in_leaf": 100,
+        "feature_fraction": 0.8,
+        "num_threads": 1,
+        "seed": task.seed,
+        "verbose": -1,
+    }
+    train = lightgbm.Dataset(_table(learn), (learn.stars > 3).astype(np.float32))
+    rounds = 150
+    bar = tqdm(total=rounds, desc="lightgbm", unit="tree", disable=None)
+    with bar:
+        model = lightgbm.train(settings, train, rounds, callbacks=[lambda _: bar.update() and None])
+    return np.asarray(model.predict(_table(score)), np.float32)
+
+
+def _table(found: Rows) -> FloatArray:
+    """Numbers, codes but the two ids, and genres, [R, columns]."""
+    return np.concatenate([found.dense, found.codes[:, 2:].astype(np.float32), found.genres], axis=1)
+
+
+def deepfm(task: Task) -> FloatArray:
+    """A plain DeepFM: ids, profile and item features."""
+    from models.evaluate.ml1m_train import PLAIN, train  # noqa: PLC0415 - Paddle only where it is trained
+
+    data = task.data
+    learn = rows(data, task.learn, task.learn, None)
+    score = rows(data, task.score, task.learn, None)
+    return train(learn, buckets(data), PLAIN, task.seed, task.work)(score)
+
+
+def deepfm_history(task: Task) -> FloatArray:
+    """DeepFM with attention over the user's history (``models.history_deepfm``)."""
+    from models.evaluate.ml1m_train import HISTORY, train  # noqa: PLC0415 - Paddle only where it is trained
+
+    learn, score = _described(task)
+    return train(learn, buckets(task.data), HISTORY, task.seed, task.work)(score)
+
+
+METHODS: dict[str, Method] = {
+    "bias": bias,
+    "kernel": kernel,
+    "lightgbm": boosted,
+    "deepfm": deepfm,
+    "deepfm-history": deepfm_history,
+}

@@ -1,0 +1,102 @@
+"""The protocol ``ml1m-rank``: will this user give this film more than 3 stars? AUC on a random tenth.
+
+    python -m models.evaluate ml1m-rank --path DIR --method deepfm-history --seed 7 --out DIR
+
+Label 1: more than 3 stars; 0: fewer; ratings of 3 stars are not used at all. The split is one for all methods
+and seeds (``ml1m_data``); ``--seed`` is the model's. ``--on validation`` scores a tenth of the training rows
+instead. Times are not used: a third of them are imputed in the only full copy.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+from rich.console import Console
+from rich.table import Table
+
+from models.evaluate.ml1m_data import SPLIT_SEED, Ratings, load
+from models.evaluate.ml1m_methods import METHODS, Task
+from models.evaluate.rank_measures import rank_measures
+
+FloatArray = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int64]
+
+_WORK = Path("var/quality/ml1m-rank")
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of this protocol."""
+    parser.add_argument("--path", type=Path, required=True, help="the folder of MovieLens-1M")
+    parser.add_argument("--method", choices=sorted(METHODS), default="deepfm-history")
+    parser.add_argument(
+        "--kernels",
+        type=Path,
+        default=_WORK / "kernels.npz",
+        help="where the rating kernels are kept: learnt once (minutes), read by later runs",
+    )
+
+
+def run(options: argparse.Namespace, console: Console) -> int:
+    """Train, score, measure. Raises ProtocolError when the files are not there or not as they should be."""
+    began = time.monotonic()
+    data = load(options.path)
+    learn, score = data.rows(options.on)
+    out = options.out or _WORK / f"{options.method}-{options.on}-{options.seed}"
+    console.print(f"{options.method}: {len(learn):,} rows to learn from, {len(score):,} to score")
+    task = Task(data, learn, score, options.seed, out / f"state-{options.on}", options.kernels)
+    probabilities = METHODS[options.method](task)
+    seconds = time.monotonic() - began
+    report: dict[str, Any] = {
+        "protocol": "ml1m-rank",
+        "method": options.method,
+        "on": options.on,
+        "seed": options.seed,
+        "split_seed": SPLIT_SEED,
+        **rank_measures(data.user[score], data.label[score], probabilities, options.seed),
+        "seconds": round(seconds, 1),
+        "peak_memory_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+    }
+    write(data, score, probabilities, report, out)
+    console.print(_table(report))
+    console.print(f"written: {out}/predictions.parquet, {out}/report.json", highlight=False)
+    return 0
+
+
+def write(
+    data: Ratings, score: IntArray, probabilities: FloatArray, report: dict[str, Any], out: Path
+) -> None:
+    """``predictions.parquet`` (user_id, item_id, label, score) and ``report.json``."""
+    out.mkdir(parents=True, exist_ok=True)
+    columns = {
+        "user_id": data.user_ids[data.user[score]],
+        "item_id": data.item_ids[data.item[score]],
+        "label": data.label[score].astype(np.int8),
+        "score": probabilities,
+    }
+    pq.write_table(pa.table(columns), out / "predictions.parquet")
+    (out / "report.json").write_text(json.dumps(report, indent=1) + "\n")
+
+
+def _table(report: dict[str, Any]) -> Table:
+    table = Table("measure", "value", "95 % interval", title=f"{report['method']} on {report['on']}")
+    for name in ("auc", "gauc"):
+        found = report[name]
+        table.add_row(name, f"{found['value']:.4f}", f"{found['low']:.4f} – {found['high']:.4f}")
+    table.add_row("log loss", f"{report['log_loss']:.4f}", "")
+    table.add_row("ECE, 10 bins", f"{report['ece']:.4f}", "")
+    for place, line in enumerate(report["calibration"]):
+        table.add_row(
+            f"bin {place}: expected, observed", f"{line['expected']:.3f}", f"{line['observed']:.3f}"
+        )
+    table.add_row("seconds", f"{report['seconds']:.0f}", "")
+    table.add_row("peak memory, MiB", f"{report['peak_memory_mib']:,}", "")
+    return table

@@ -1,0 +1,113 @@
+"""Training the rankers of ``ml1m-rank`` in Paddle: shuffled batches, a falling rate, a checkpoint an epoch.
+
+Legend: R rows, B rows of a batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import paddle
+
+from models.evaluate.ml1m_features import Rows
+from models.fitting import Checkpoints, fit, seed_everything
+from models.history_deepfm import HistoryDeepFm, HistoryShape
+
+FloatArray = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int64]
+
+_SCORED_AT_ONCE = 16384
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a ranker is trained; chosen on the validation part."""
+
+    epochs: int
+    batch: int
+    rate: float
+    decay: float
+    dim: int = 16
+    hidden: tuple[int, ...] = (256, 128)
+    dropout: float = 0.2
+    field_dropout: float = 0.0
+    auxiliary: float = 0.3
+    user_id: bool = False
+
+
+PLAIN = Recipe(epochs=11, batch=1024, rate=1e-3, decay=1e-2, user_id=True)
+HISTORY = Recipe(epochs=4, batch=2048, rate=2e-3, decay=1e-2, hidden=(128, 64))
+
+
+def train(
+    rows: Rows, buckets: tuple[int, ...], recipe: Recipe, seed: int, folder: Path
+) -> Callable[[Rows], FloatArray]:
+    """Train on ``rows``; returns what gives the probability of more than 3 stars of any rows, [R].
+
+    ``folder`` keeps the state after each epoch: the same call goes on from there.
+    """
+    columns = _columns(recipe, len(buckets))
+    seed_everything(seed)
+    shape = HistoryShape(
+        tuple(buckets[column] for column in columns),
+        rows.genres.shape[1],
+        rows.dense.shape[1],
+        rows.history is not None,
+        recipe.dim,
+        recipe.hidden,
+        recipe.dropout,
+        recipe.field_dropout,
+    )
+    model = HistoryDeepFm(shape)
+    model.see(rows.dense)
+    targets = np.stack([rows.stars > line for line in (3, 1, 4)], axis=1).astype(np.float32)
+
+    def losses(rng: np.random.Generator) -> Iterator[paddle.Tensor]:
+        order = rng.permutation(len(rows.stars))
+        for begin in range(0, len(order), recipe.batch):
+            part = order[begin : begin + recipe.batch]
+            logits = model(*feeds(rows, part, columns))
+            yield model.loss(logits, paddle.to_tensor(targets[part]), recipe.auxiliary)
+
+    steps = -(-len(rows.stars) // recipe.batch)
+    fit(
+        f"ranker-{seed}",
+        model,
+        recipe.epochs,
+        recipe.rate,
+        recipe.decay,
+        losses,
+        seed,
+        Checkpoints(folder),
+        steps,
+    )
+    return lambda asked: _probabilities(model, asked, columns)
+
+
+def _columns(recipe: Recipe, fields: int) -> list[int]:
+    """The sparse fields that are read: the user's id is column 1."""
+    return [column for column in range(fields) if column != 1 or recipe.user_id]
+
+
+def feeds(rows: Rows, part: IntArray | slice, columns: list[int]) -> list[paddle.Tensor]:
+    """The model's arguments for some rows."""
+    arrays = [rows.codes[part][:, columns], rows.genres[part], rows.dense[part]]
+    if rows.history is not None:
+        history = rows.history
+        arrays += [history.neighbours[part].astype(np.int64), history.weights[part], history.residuals[part]]
+    return [paddle.to_tensor(array) for array in arrays]
+
+
+def _probabilities(model: HistoryDeepFm, rows: Rows, columns: list[int]) -> FloatArray:
+    model.eval()
+    parts = []
+    with paddle.no_grad():
+        for begin in range(0, len(rows.stars), _SCORED_AT_ONCE):
+            part = slice(begin, begin + _SCORED_AT_ONCE)
+            parts.append(model(*feeds(rows, part, columns)).numpy()[:, 0])
+    logits = np.concatenate(parts)
+    return (1.0 / (1.0 + np.exp(-logits))).astype(np.float32)
