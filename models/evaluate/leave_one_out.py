@@ -1,0 +1,195 @@
+"""The protocols ``sasrec-loo`` and ``ml1m-loo``: predict the last item of every user's history.
+
+The whole catalogue is ranked, never a sample. Test: the last item; validation: the one before it. ``novel``
+leaves out of the lists what the user took before, as SASRec+ does (its ``filter_seen``; nobody takes an item
+twice in these data); ``all`` does not. Baselines learn from everything before the target; ``sequence`` learns
+from what is before the validation item (with ``--with-validation`` from that one too) and is asked with all
+before the target.
+
+Papers: Kang & McAuley, ICDM 2018; Klenitskiy & Vasilev, RecSys 2023.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from rich.console import Console
+
+from models.baselines import METHODS
+from models.evaluate.protocols import write_users
+from models.evaluate.ranking import RankedLists, described, per_user, top_k
+from models.evaluate.sequences import LeaveOneOut, Sequences, load_ml1m, load_sasrec, split
+from models.sequence import SequenceConfig
+
+_BASELINES = ("popularity", "itemknn", "ease", "ials")
+_PLACES = 20
+_BATCH = 512
+_SHOWN = ("hit_rate_at_10", "ndcg_at_10", "recall_at_20", "ndcg_at_20", "mrr_at_20")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A protocol's data, and the tower that validation chose for it."""
+
+    load: Callable[[Path], Sequences]
+    config: SequenceConfig
+    members: int
+    content: bool
+
+
+PLANS = {
+    "sasrec-loo": Plan(load_sasrec, SequenceConfig(), 1, False),
+    "ml1m-loo": Plan(load_ml1m, SequenceConfig(epochs=10), 1, False),
+}
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of both protocols."""
+    parser.add_argument("--path", type=Path, required=True, help="the folder of the data")
+    parser.add_argument("--method", required=True, choices=["sequence", *_BASELINES])
+    parser.add_argument(
+        "--artifacts",
+        type=Path,
+        default=Path("var/quality/sequence"),
+        help="where trained towers are kept: what is there is used, what is half done goes on",
+    )
+    parser.add_argument("--epochs", type=int, help="of the tower, in place of the protocol's own number")
+    parser.add_argument("--members", type=int, help="towers of different seeds that make one")
+    parser.add_argument(
+        "--with-validation", action="store_true", help="the tower learns from the validation items too"
+    )
+
+
+def run(options: argparse.Namespace, console: Console) -> int:
+    """Measure; raises ProtocolError where the data are not to be read."""
+    began = time.monotonic()
+    plan = PLANS[options.protocol]
+    found = split(plan.load(options.path), options.on, options.with_validation)
+    method, extra = _fitted(options, plan, found, console)
+    seconds = {"fit": time.monotonic() - began}
+    began = time.monotonic()
+    lists = {variant: rank(method, options.method, found, variant) for variant in ("novel", "all")}
+    seconds["lists"] = time.monotonic() - began
+    measured = {variant: measures(found, kept, options.seed) for variant, kept in lists.items()}
+    report = {
+        "protocol": options.protocol,
+        "dataset": found.data.name,
+        "method": options.method,
+        "on": options.on,
+        "seed": options.seed,
+        "seeds": [options.seed],
+        "items": found.data.n_items,
+        **extra,
+        "metrics": {variant: figures for variant, (figures, _) in measured.items()},
+        "seconds": seconds,
+        "memory_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+    }
+    if options.out is not None:
+        write(found, lists, {variant: users for variant, (_, users) in measured.items()}, options.out)
+        (options.out / "report.json").write_text(json.dumps(report, indent=1) + "\n", "utf-8")
+    Console().print(text(report), markup=False, highlight=False, soft_wrap=True)
+    return 0
+
+
+def _fitted(
+    options: argparse.Namespace, plan: Plan, found: LeaveOneOut, console: Console
+) -> tuple[Any, dict[str, Any]]:
+    if options.method != "sequence":
+        method: Any = METHODS[options.method]()
+        method.fit(_Taken(found.seen), options.seed)
+        return method, {}
+    from models.evaluate.sequence_method import SequenceMethod  # noqa: PLC0415 - Paddle, only where asked
+
+    config = plan.config if options.epochs is None else replace(plan.config, epochs=options.epochs)
+    members = options.members or plan.members
+    towers = SequenceMethod(config, members, plan.content, options.artifacts / options.protocol)
+    towers.fit(found, options.seed, console)
+    return towers, {
+        "epochs": config.epochs,
+        "members": members,
+        "with_validation": options.with_validation,
+        "towers": [folder.name for folder in towers.folders],
+        "max_difference": towers.max_difference,
+    }
+
+
+@dataclass(frozen=True)
+class _Taken:
+    """What the baselines of this protocol read of a split."""
+
+    bought: Any
+
+
+def rank(method: Any, name: str, found: LeaveOneOut, variant: str) -> RankedLists:
+    """The best 20 of every user; ``novel`` without what is known of the user."""
+    users = np.arange(len(found.known))
+    rows, values, seen = [], [], found.seen
+    for begin in range(0, len(users), _BATCH):
+        part = users[begin : begin + _BATCH]
+        scores = np.array(method.scores(part), np.float32)
+        if variant == "novel":
+            scores[seen[part].nonzero()] = -np.inf
+        best = top_k(scores, _PLACES)
+        rows.append(best)
+        values.append(np.take_along_axis(scores, np.maximum(best, 0), axis=1))
+    shown = np.concatenate(rows)
+    return RankedLists(users, shown, np.concatenate(values), np.full(shown.shape, name))
+
+
+def measures(found: LeaveOneOut, lists: RankedLists, seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """At 10 and at 20: means with intervals, coverage, novelty; and each user's own, [U]."""
+    takers = np.asarray(found.seen.sum(axis=0)).ravel()
+    popularity = np.maximum(takers, 1.0) / len(found.known)
+    truth, users, figures = found.truth, {}, {}
+    for k in (10, _PLACES):
+        own = per_user(lists.rows, truth, k)
+        users.update(own)
+        figures.update(described(lists.rows, own, popularity, k, seed))
+    return figures, users
+
+
+def write(
+    found: LeaveOneOut, lists: dict[str, RankedLists], users: dict[str, dict[str, Any]], folder: Path
+) -> None:
+    """``novel.parquet`` and ``all.parquet``: user_id, position (from 0), item_id, score, channel; and
+    ``users.parquet``: user_id, variant and each measure of the user."""
+    folder.mkdir(parents=True, exist_ok=True)
+    user_ids, item_ids = np.array(found.data.user_ids), np.array(found.data.item_ids)
+    for variant, kept in lists.items():
+        line, position = np.nonzero(kept.rows >= 0)
+        table = pa.table(
+            {
+                "user_id": user_ids[kept.users[line]],
+                "position": position.astype(np.int32),
+                "item_id": item_ids[kept.rows[line, position]],
+                "score": kept.scores[line, position],
+                "channel": kept.channel[line, position],
+            }
+        )
+        pq.write_table(table, folder / f"{variant}.parquet")
+    write_users({variant: (user_ids, own) for variant, own in users.items()}, folder)
+
+
+def text(report: dict[str, Any]) -> str:
+    """The result as plain lines."""
+    told = (report["protocol"], report["dataset"], report["method"], report["on"], f"seed {report['seed']}")
+    lines = [" · ".join(told) + f" · {report['items']:,} items"]
+    for variant, metrics in report["metrics"].items():
+        cells = [
+            f"{name} {metrics[name]['mean']:.4f} [{metrics[name]['low']:.4f}, {metrics[name]['high']:.4f}]"
+            for name in _SHOWN
+        ]
+        cells.append(f"coverage_at_20 {metrics['coverage_at_20']:.3f}")
+        lines.append(f"{variant:<6}{metrics['users']:>7,} users  " + "  ".join(cells))
+    spent = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in report["seconds"].items())
+    return "\n".join([*lines, f"{spent}; peak memory {report['memory_mib']:,} MiB"])

@@ -1,0 +1,85 @@
+"""The method ``sequence``: towers trained on the protocol's histories, asked as they would be served.
+
+Several towers of seeds that follow each other are one wider tower (``ServedTower``). It is exported like a
+release's (``models/export.py``); users are encoded by the ONNX file with ONNX Runtime and compared with the
+unit vectors of the items by inner product.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from rich.console import Console
+
+from models.evaluate.errors import ProtocolError
+from models.evaluate.ranking import per_user, top_k
+from models.evaluate.sequence_training import encode_users, newest, train_tower
+from models.evaluate.sequences import IntArray, LeaveOneOut, split
+from models.export import ExportError, export_network, onnx_runner
+from models.sequence import SequenceConfig, SequenceTower, ServedTower, served_items
+
+_CHECKED = 2000  # validation users looked at while training
+
+
+class SequenceMethod:
+    """Trains what is not trained yet; ``scores`` is the inner product of unit vectors."""
+
+    def __init__(self, config: SequenceConfig, members: int, content: bool, artifacts: Path) -> None:
+        self.config, self.members, self._content, self._artifacts = config, members, content, artifacts
+        self.folders: list[Path] = []
+
+    def fit(self, found: LeaveOneOut, seed: int, console: Console) -> None:
+        """Train each member, export the whole, encode every user. Raises ProtocolError."""
+        towers = [self._member(found, seed + number, console) for number in range(self.members)]
+        self._items = served_items(towers)
+        histories = [history + 1 for history in found.known]
+        sample = next(iter(newest(histories, self.config.length, full=True)))[1]
+        folder = self._artifacts / f"served-{'-'.join(f.name[-12:] for f in self.folders)}-seed{seed}"
+        try:
+            entry = export_network(ServedTower(towers), {"sequence_items": sample}, folder, "user_vector")
+        except ExportError as error:
+            raise ProtocolError(f"the exported tower is not to be measured: {error}") from error
+        self.max_difference = entry["max_difference"]
+        run = onnx_runner(folder / "model.onnx")
+        self._users = np.empty((len(histories), self._items.shape[1]), np.float32)
+        for chosen, items in newest(histories, self.config.length, full=True):
+            self._users[chosen] = run({"sequence_items": items})
+
+    def scores(self, users: IntArray) -> npt.NDArray[np.floating[Any]]:
+        """[B, N]"""
+        return np.asarray(self._users[users] @ self._items.T)
+
+    def _member(self, found: LeaveOneOut, seed: int, console: Console) -> SequenceTower:
+        content = found.data.content if self._content else None
+        flat = np.concatenate(found.train)
+        about = f"{asdict(self.config)}{content is not None}{len(flat)}".encode() + flat.tobytes()
+        folder = self._artifacts / f"seed{seed}-{sha256(about).hexdigest()[:12]}"
+        self.folders.append(folder)
+        console.print(f"tower of seed {seed}: {folder}", markup=False, highlight=False, soft_wrap=True)
+        histories = [history + 1 for history in found.train]
+        blind = any(len(h) != len(t) + 2 for h, t in zip(found.data.histories, found.train, strict=True))
+        check = None if blind else _Check(found).measures  # validation is no check where it was trained on
+        return train_tower(histories, found.data.n_items, self.config, content, seed, folder, check)
+
+
+class _Check:
+    """Measures of some users' validation items, for the training's log."""
+
+    def __init__(self, found: LeaveOneOut) -> None:
+        held = split(found.data, "validation")
+        users = np.sort(np.random.default_rng(1).permutation(len(held.known))[:_CHECKED])
+        self._histories = [held.known[user] + 1 for user in users]
+        self._seen, self._truth = held.seen[users], held.truth[users]
+
+    def measures(self, tower: SequenceTower) -> dict[str, float]:
+        vectors = encode_users(tower, self._histories)
+        scores = vectors @ tower.items()[1:].numpy().T
+        scores[self._seen.nonzero()] = -np.inf
+        rows = top_k(scores, 20)
+        found = {**per_user(rows, self._truth, 10), **per_user(rows, self._truth, 20)}
+        return {name: round(float(values.mean()), 5) for name, values in found.items()}

@@ -1,0 +1,136 @@
+"""Ordered histories of the leave-one-out protocols. Legend: U users, N items."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import scipy.sparse
+
+from models.evaluate.errors import ProtocolError
+
+IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """What each user took, oldest first; items by rows 0 … N - 1."""
+
+    name: str
+    user_ids: list[str]
+    item_ids: list[str]
+    histories: list[IntArray]  # by user; at least three items each
+    content: npt.NDArray[np.float32] | None = None  # [N, C], where the source has some: genres and decade
+
+    @property
+    def n_items(self) -> int:
+        """The catalogue: every item that occurs."""
+        return len(self.item_ids)
+
+
+@dataclass(frozen=True)
+class LeaveOneOut:
+    """One item of each user to predict from those before it."""
+
+    data: Sequences
+    known: list[IntArray]  # [U], what came before the target: the history a method is asked with
+    target: IntArray  # [U]
+    train: list[IntArray]  # [U], what a method learns from; never a target of ``--on test``
+
+    @property
+    def seen(self) -> Any:
+        """CSR float32 [U, N], 1 where the user is known to have taken the item."""
+        return matrix(self.known, self.data.n_items)
+
+    @property
+    def truth(self) -> Any:
+        """CSR float32 [U, N], 1 at the target."""
+        return matrix([np.array([item]) for item in self.target], self.data.n_items)
+
+
+def split(data: Sequences, on: str, with_validation: bool = False) -> LeaveOneOut:
+    """The last item of each user is the ``test``, the one before it ``validation``; training reads neither,
+    unless ``with_validation`` adds the latter to what the test's methods learn from."""
+    if on == "validation":
+        known = [history[:-2] for history in data.histories]
+        return LeaveOneOut(data, known, np.array([h[-2] for h in data.histories]), known)
+    known = [history[:-1] for history in data.histories]
+    train = known if with_validation else [history[:-2] for history in data.histories]
+    return LeaveOneOut(data, known, np.array([h[-1] for h in data.histories]), train)
+
+
+def matrix(histories: list[IntArray], n_items: int) -> Any:
+    """CSR float32 [U, N] of the items of each history."""
+    user = np.repeat(np.arange(len(histories)), [len(history) for history in histories])
+    item = np.concatenate(histories)
+    pairs = np.unique(user * n_items + item)
+    ones = np.ones(len(pairs), np.float32)
+    return scipy.sparse.csr_matrix((ones, (pairs // n_items, pairs % n_items)), (len(histories), n_items))
+
+
+def load_sasrec(folder: Path) -> Sequences:
+    """``ml-1m.txt`` as SASRec publishes it: ``user item`` a line, each user's lines in order of time."""
+    file = folder / "ml-1m.txt" if folder.is_dir() else folder
+    try:
+        pairs = np.loadtxt(file, dtype=np.int64, ndmin=2)
+    except (OSError, ValueError) as error:
+        raise ProtocolError(f"{file}: not the file ml-1m.txt of SASRec ({error}): name its folder") from error
+    if pairs.shape[1] != 2:
+        raise ProtocolError(f"{file}: {pairs.shape[1]} columns instead of user and item")
+    return _sequences("ml-1m as SASRec prepared it", pairs[:, 0], pairs[:, 1])
+
+
+def load_ml1m(folder: Path) -> Sequences:
+    """MovieLens-1M by time: ``ratings_full.parquet`` (ties in the order of its ``sasrec_rank``), else the
+    publisher's ``ratings.dat`` (ties in the order of the file)."""
+    table, raw = folder / "ratings_full.parquet", folder / "ratings.dat"
+    if table.is_file():
+        frame = pd.read_parquet(table, columns=["user_id", "movie_id", "timestamp", "sasrec_rank"])
+        tie = frame["sasrec_rank"].fillna(-1).to_numpy()
+    elif raw.is_file():
+        names = ["user_id", "movie_id", "rating", "timestamp"]
+        frame = pd.read_csv(raw, sep="::", engine="python", names=names)
+        tie = np.arange(len(frame))
+    else:
+        raise ProtocolError(f"{folder}: has no ratings.dat of MovieLens-1M: name the folder that holds it")
+    user = frame["user_id"].to_numpy()
+    order = np.lexsort((tie, frame["timestamp"].to_numpy(), user))
+    found = _sequences("ml-1m", user[order], frame["movie_id"].to_numpy()[order])
+    return replace(found, content=_content(folder / "movies.dat", found.item_ids))
+
+
+def _content(file: Path, item_ids: list[str]) -> npt.NDArray[np.float32] | None:
+    """Genres and half decade of the year in the title, each 0 or 1: [N, C]; None without the file."""
+    if not file.is_file():
+        return None
+    lines = [line.split("::") for line in file.read_text("latin-1").splitlines()]
+    words: dict[str, list[str]] = {}
+    for movie, title, genres in lines:
+        year = re.search(r"\((\d{4})\)\s*$", title)
+        decade = [f"from {int(year[1]) // 5 * 5}"] if year else []
+        words[movie] = [*genres.split("|"), *decade]
+    names = sorted({word for found in words.values() for word in found})
+    content = np.zeros((len(item_ids), len(names)), np.float32)
+    for row, item in enumerate(item_ids):
+        content[row, [names.index(word) for word in words.get(item, [])]] = 1.0
+    return content
+
+
+def _sequences(name: str, user: IntArray, item: IntArray) -> Sequences:
+    """From lines in order; users with fewer than three items are left out: nothing is learnt of them."""
+    item_ids, rows = np.unique(item, return_inverse=True)
+    order = np.argsort(user, kind="stable")
+    users, begin = np.unique(user[order], return_index=True)
+    parts = np.split(rows[order].astype(np.int64), begin[1:])
+    chosen = [place for place, part in enumerate(parts) if len(part) >= 3]
+    return Sequences(
+        name,
+        [str(users[place]) for place in chosen],
+        [str(item) for item in item_ids],
+        [parts[place] for place in chosen],
+    )

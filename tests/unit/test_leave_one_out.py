@@ -1,0 +1,138 @@
+"""The leave-one-out protocols: what is hidden stays hidden, and the command leaves its files."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from rich.console import Console
+
+from models.evaluate import leave_one_out
+from models.evaluate.errors import ProtocolError
+from models.evaluate.leave_one_out import arguments, rank, run
+from models.evaluate.sequences import Sequences, load_ml1m, load_sasrec, split
+from models.sequence import SequenceConfig
+
+pytestmark = pytest.mark.unit
+
+
+def _write_sasrec(folder: Path, users: int = 40, n_items: int = 30, stride: int = 1) -> None:
+    """After an item comes the next one; user u begins at u times the stride."""
+    lines = [
+        f"{user} {(stride * user + step) % n_items + 1}"
+        for user in range(1, users + 1)
+        for step in range(6 + user % 5)
+    ]
+    (folder / "ml-1m.txt").write_text("\n".join(lines) + "\n")
+
+
+def _run(folder: Path, *given: str, protocol: str = "sasrec-loo") -> int:
+    parser = argparse.ArgumentParser()
+    arguments(parser)
+    parser.add_argument("--on", default="test")
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--seed", type=int, default=7)
+    options = parser.parse_args(["--path", str(folder), *given])
+    options.protocol = protocol
+    return run(options, Console(stderr=True))
+
+
+def test_training_never_holds_a_target(tmp_path: Path) -> None:
+    (tmp_path / "ml-1m.txt").write_text("1 5\n1 7\n1 6\n1 9\n2 9\n2 5\n2 6\n3 5\n3 6\n")
+    data = load_sasrec(tmp_path)
+    assert data.user_ids == ["1", "2"]  # the third has too little to split
+    ids = np.array(data.item_ids)
+    test, validation = split(data, "test"), split(data, "validation")
+    assert ids[test.target].tolist() == ["9", "6"]
+    assert ids[validation.target].tolist() == ["6", "5"]
+    assert [ids[h].tolist() for h in test.known] == [["5", "7", "6"], ["9", "5"]]
+    assert [ids[h].tolist() for h in test.train] == [["5", "7"], ["9"]]
+    assert [h.tolist() for h in validation.train] == [h.tolist() for h in test.train]
+    with_validation = split(data, "test", with_validation=True)
+    assert [h.tolist() for h in with_validation.train] == [h.tolist() for h in test.known]
+    assert test.truth.toarray().argmax(axis=1).tolist() == test.target.tolist()
+    assert test.seen[0].nonzero()[1].tolist() == sorted(test.known[0].tolist())
+
+
+def test_movielens_is_put_in_order_of_time_with_its_genres(tmp_path: Path) -> None:
+    (tmp_path / "ratings.dat").write_text(
+        "1::10::5::300\n1::30::5::100\n1::20::5::200\n1::40::5::300\n2::10::1::9\n2::20::1::8\n2::30::1::7\n"
+    )
+    (tmp_path / "movies.dat").write_text(
+        "10::A (1994)::Comedy|Drama\n20::B (1991)::Drama\n30::C::Horror\n", "latin-1"
+    )
+    data = load_ml1m(tmp_path)
+    ids = np.array(data.item_ids)
+    assert [ids[h].tolist() for h in data.histories] == [["30", "20", "10", "40"], ["30", "20", "10"]]
+    assert data.content is not None
+    # columns: Comedy, Drama, Horror, from 1990
+    assert data.content.tolist() == [[1, 1, 0, 1], [0, 1, 0, 1], [0, 0, 1, 0], [0, 0, 0, 0]]
+
+
+@pytest.mark.parametrize("load", [load_sasrec, load_ml1m])
+def test_a_folder_without_the_data_is_named(tmp_path: Path, load: Callable[[Path], Sequences]) -> None:
+    with pytest.raises(ProtocolError, match=str(tmp_path)):
+        load(tmp_path)
+
+
+def test_novel_shows_nothing_that_was_taken_and_all_does(tmp_path: Path) -> None:
+    class Everything:
+        def scores(self, users: np.ndarray) -> np.ndarray:
+            return np.tile(np.arange(30.0), (len(users), 1))
+
+    _write_sasrec(tmp_path)
+    found = split(load_sasrec(tmp_path), "test")
+    novel, everything = (rank(Everything(), "x", found, variant) for variant in ("novel", "all"))
+    for user, history in enumerate(found.known):
+        assert not set(novel.rows[user].tolist()) & set(history.tolist())
+    assert everything.rows[0].tolist() == list(range(29, 9, -1))
+
+
+@pytest.mark.parametrize("method", ["popularity", "itemknn", "ease"])
+def test_baselines_leave_lists_and_a_report(tmp_path: Path, method: str) -> None:
+    _write_sasrec(tmp_path, users=60, n_items=250, stride=4)
+    assert _run(tmp_path, "--method", method, "--out", str(tmp_path / "out")) == 0
+    lists = pq.read_table(tmp_path / "out" / "novel.parquet").to_pandas()
+    assert list(lists.columns) == ["user_id", "position", "item_id", "score", "channel"]
+    assert lists.groupby("user_id").position.max().eq(19).all()
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    best = report["metrics"]["novel"]
+    assert best["users"] == 60
+    assert 0 <= best["ndcg_at_10"]["low"] <= best["ndcg_at_10"]["mean"] <= best["hit_rate_at_10"]["mean"] <= 1
+
+
+def test_the_tower_is_trained_once_and_finds_the_next_item(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny = SequenceConfig(
+        width=8,
+        blocks=1,
+        heads=2,
+        inner=16,
+        length=8,
+        dropout=0.0,
+        batch_tokens=64,
+        epochs=15,
+        learning_rate=3e-2,
+        average=0.5,
+    )
+    plan = replace(leave_one_out.PLANS["sasrec-loo"], config=tiny, members=1)
+    monkeypatch.setitem(leave_one_out.PLANS, "sasrec-loo", plan)
+    _write_sasrec(tmp_path)
+    given = ["--method", "sequence", "--artifacts", str(tmp_path / "kept"), "--out", str(tmp_path / "out")]
+    assert _run(tmp_path, *given) == 0
+    first = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert first["metrics"]["novel"]["ndcg_at_10"]["mean"] > 0.9
+    assert first["max_difference"]["onnx"] < 1e-5
+    trained = {path: path.stat().st_mtime_ns for path in (tmp_path / "kept").rglob("*.state")}
+    assert len(trained) == 1
+    assert _run(tmp_path, *given) == 0
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "kept").rglob("*.state")} == trained
+    second = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert second["metrics"] == first["metrics"]
