@@ -101,7 +101,8 @@ def _ratings(folder: Path) -> tuple[IntArray, IntArray, IntArray]:
     path = folder / _RATINGS
     if path.is_file():
         table = pq.read_table(path, columns=["user_id", "movie_id", "rating"])
-        return tuple(table[name].to_numpy().astype(np.int64) for name in table.column_names)  # type: ignore[return-value]
+        users, films, stars = (table[name].to_numpy().astype(np.int64) for name in table.column_names)
+        return users, films, stars
     lines = _lines(folder / "ratings.dat", 4)
     columns = np.array([line[:3] for line in lines], np.int64)
     return columns[:, 0], columns[:, 1], columns[:, 2]

@@ -20,7 +20,7 @@ from models.rating_kernel import Answers, CrossKernels, Histories, empty_answers
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 
-PLACES = 16
+PLACES = 8
 FOLDS = 3
 STEPS = 11  # of the kernels; chosen on validation
 

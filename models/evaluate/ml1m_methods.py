@@ -32,19 +32,23 @@ class Task:
     data: Ratings
     learn: IntArray
     score: IntArray
-    seed: int
-    work: Path  # this run's checkpoints
     kernels: Path  # the rating kernels, shared by runs
 
 
-Method = Callable[[Task], FloatArray]
+@dataclass(frozen=True)
+class Method:
+    """``describe`` makes both sets of rows, once for all seeds; ``score`` learns from the first and gives the
+    probabilities of the second, given a seed and a folder for checkpoints."""
+
+    describe: Callable[[Task], tuple[Rows, Rows]]
+    score: Callable[[Task, Rows, Rows, int, Path], FloatArray]
 
 
 def _logistic(logits: npt.NDArray[np.floating[Any]]) -> FloatArray:
-    return (1.0 / (1.0 + np.exp(-logits))).astype(np.float32)
+    return np.asarray(1.0 / (1.0 + np.exp(-logits)), np.float32)
 
 
-def bias(task: Task) -> FloatArray:
+def bias(task: Task, _learn: Rows, _score: Rows, _seed: int, _work: Path) -> FloatArray:
     """Mean + user's deviation + item's, shrunk, fitted in turns (Koren, KDD 2008); Platt's scaling."""
     data, learn = task.data, task.learn
     label = data.label[learn].astype(np.float64)
@@ -63,7 +67,7 @@ def _deviation(index: IntArray, rest: npt.NDArray[np.float64], size: int) -> npt
     return np.asarray(total / (np.bincount(index, minlength=size) + _SHRINK), np.float64)
 
 
-def _described(task: Task) -> tuple[Rows, Rows]:
+def with_history(task: Task) -> tuple[Rows, Rows]:
     """Both sets of rows with the history's answers."""
     seen, asked = answers(task.data, task.learn, task.score, task.kernels)
     return (
@@ -72,9 +76,13 @@ def _described(task: Task) -> tuple[Rows, Rows]:
     )
 
 
-def kernel(task: Task) -> FloatArray:
+def without_history(task: Task) -> tuple[Rows, Rows]:
+    """Both sets of rows: ids, profile, item features and counts."""
+    return rows(task.data, task.learn, task.learn, None), rows(task.data, task.score, task.learn, None)
+
+
+def kernel(_task: Task, learn: Rows, score: Rows, _seed: int, _work: Path) -> FloatArray:
     """The closed-form attention over the user's ratings alone; Platt's scaling."""
-    learn, score = _described(task)
     slope, intercept = platt(_expected(learn), (learn.stars > 3).astype(np.float64))
     return _logistic(slope * _expected(score) + intercept)
 
@@ -85,11 +93,10 @@ def _expected(found: Rows) -> FloatArray:
     return found.history.base + found.history.mean
 
 
-def boosted(task: Task) -> FloatArray:
+def boosted(_task: Task, learn: Rows, score: Rows, seed: int, _work: Path) -> FloatArray:
     """LightGBM on what ``deepfm-history`` reads but ids and places of the history. Of the group bench."""
     import lightgbm  # noqa: PLC0415 - of the group bench
 
-    learn, score = _described(task)
     settings = {
         "objective": "binary",
         "learning_rate": 0.1,
@@ -97,7 +104,7 @@ def boosted(task: Task) -> FloatArray:
         "min_data_in_leaf": 100,
         "feature_fraction": 0.8,
         "num_threads": 1,
-        "seed": task.seed,
+        "seed": seed,
         "verbose": -1,
     }
     train = lightgbm.Dataset(_table(learn), (learn.stars > 3).astype(np.float32))
@@ -113,28 +120,24 @@ def _table(found: Rows) -> FloatArray:
     return np.concatenate([found.dense, found.codes[:, 2:].astype(np.float32), found.genres], axis=1)
 
 
-def deepfm(task: Task) -> FloatArray:
+def deepfm(task: Task, learn: Rows, score: Rows, seed: int, work: Path) -> FloatArray:
     """A plain DeepFM: ids, profile and item features."""
     from models.evaluate.ml1m_train import PLAIN, train  # noqa: PLC0415 - Paddle only where it is trained
 
-    data = task.data
-    learn = rows(data, task.learn, task.learn, None)
-    score = rows(data, task.score, task.learn, None)
-    return train(learn, buckets(data), PLAIN, task.seed, task.work)(score)
+    return train(learn, buckets(task.data), PLAIN, seed, work)(score)
 
 
-def deepfm_history(task: Task) -> FloatArray:
+def deepfm_history(task: Task, learn: Rows, score: Rows, seed: int, work: Path) -> FloatArray:
     """DeepFM with attention over the user's history (``models.history_deepfm``)."""
     from models.evaluate.ml1m_train import HISTORY, train  # noqa: PLC0415 - Paddle only where it is trained
 
-    learn, score = _described(task)
-    return train(learn, buckets(task.data), HISTORY, task.seed, task.work)(score)
+    return train(learn, buckets(task.data), HISTORY, seed, work)(score)
 
 
 METHODS: dict[str, Method] = {
-    "bias": bias,
-    "kernel": kernel,
-    "lightgbm": boosted,
-    "deepfm": deepfm,
-    "deepfm-history": deepfm_history,
+    "bias": Method(without_history, bias),
+    "kernel": Method(with_history, kernel),
+    "lightgbm": Method(with_history, boosted),
+    "deepfm": Method(without_history, deepfm),
+    "deepfm-history": Method(with_history, deepfm_history),
 }

@@ -37,6 +37,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """The options of this protocol."""
     parser.add_argument("--path", type=Path, required=True, help="the folder of MovieLens-1M")
     parser.add_argument("--method", choices=sorted(METHODS), default="deepfm-history")
+    parser.add_argument("--seeds", type=_seeds, help="several seeds of the model, such as 7,8,9: their mean")
     parser.add_argument(
         "--kernels",
         type=Path,
@@ -50,25 +51,58 @@ def run(options: argparse.Namespace, console: Console) -> int:
     began = time.monotonic()
     data = load(options.path)
     learn, score = data.rows(options.on)
-    out = options.out or _WORK / f"{options.method}-{options.on}-{options.seed}"
+    out = options.out or _WORK / f"{options.method}-{options.on}"
     console.print(f"{options.method}: {len(learn):,} rows to learn from, {len(score):,} to score")
-    task = Task(data, learn, score, options.seed, out / f"state-{options.on}", options.kernels)
-    probabilities = METHODS[options.method](task)
-    seconds = time.monotonic() - began
-    report: dict[str, Any] = {
-        "protocol": "ml1m-rank",
-        "method": options.method,
-        "on": options.on,
-        "seed": options.seed,
-        "split_seed": SPLIT_SEED,
-        **rank_measures(data.user[score], data.label[score], probabilities, options.seed),
-        "seconds": round(seconds, 1),
-        "peak_memory_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
-    }
-    write(data, score, probabilities, report, out)
-    console.print(_table(report))
-    console.print(f"written: {out}/predictions.parquet, {out}/report.json", highlight=False)
+    method, task = METHODS[options.method], Task(data, learn, score, options.kernels)
+    described = method.describe(task)
+    shared = time.monotonic() - began
+    seeds: list[int] = options.seeds or [options.seed]
+    reports = []
+    for seed in seeds:
+        began = time.monotonic()
+        state = out / f"state-{options.on}-{seed}"
+        probabilities = method.score(task, *described, seed, state)
+        report: dict[str, Any] = {
+            "protocol": "ml1m-rank",
+            "method": options.method,
+            "on": options.on,
+            "seed": seed,
+            "split_seed": SPLIT_SEED,
+            **rank_measures(data.user[score], data.label[score], probabilities, seed),
+            "seconds": {"features": round(shared, 1), "fit": round(time.monotonic() - began, 1)},
+            "peak_memory_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        }
+        write(data, score, probabilities, report, out if len(seeds) == 1 else out / f"seed-{seed}")
+        console.print(_table(report))
+        reports.append(report)
+    if len(seeds) > 1:
+        whole = {"seeds": seeds, **means(reports), "by_seed": reports}
+        (out / "report.json").write_text(json.dumps(whole, indent=1) + "\n", "utf-8")
+        console.print(_text(whole), highlight=False)
+    console.print(f"written: {out}", highlight=False, soft_wrap=True)
     return 0
+
+
+def means(reports: list[dict[str, Any]]) -> dict[str, Any]:
+    """Each measure's mean over the seeds, and the standard deviation (n - 1) of the seeds' values."""
+    found: dict[str, Any] = {}
+    for name in ("auc", "gauc", "log_loss", "ece"):
+        values = [one[name]["value"] if isinstance(one[name], dict) else one[name] for one in reports]
+        found[name] = {"mean": float(np.mean(values)), "spread": float(np.std(values, ddof=1))}
+    return found
+
+
+def _text(whole: dict[str, Any]) -> str:
+    cells = [
+        f"{name} {found['mean']:.4f} ± {found['spread']:.4f}"
+        for name, found in whole.items()
+        if isinstance(found, dict)
+    ]
+    return f"mean of seeds {', '.join(map(str, whole['seeds']))}: " + ", ".join(cells)
+
+
+def _seeds(text: str) -> list[int]:
+    return [int(part) for part in text.split(",")]
 
 
 def write(
@@ -83,7 +117,7 @@ def write(
         "score": probabilities,
     }
     pq.write_table(pa.table(columns), out / "predictions.parquet")
-    (out / "report.json").write_text(json.dumps(report, indent=1) + "\n")
+    (out / "report.json").write_text(json.dumps(report, indent=1) + "\n", "utf-8")
 
 
 def _table(report: dict[str, Any]) -> Table:
@@ -97,6 +131,6 @@ def _table(report: dict[str, Any]) -> Table:
         table.add_row(
             f"bin {place}: expected, observed", f"{line['expected']:.3f}", f"{line['observed']:.3f}"
         )
-    table.add_row("seconds", f"{report['seconds']:.0f}", "")
+    table.add_row("seconds", ", ".join(f"{k} {v:.0f}" for k, v in report["seconds"].items()), "")
     table.add_row("peak memory, MiB", f"{report['peak_memory_mib']:,}", "")
     return table

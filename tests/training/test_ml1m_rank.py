@@ -129,6 +129,15 @@ def test_the_command_measures_and_writes(
         assert report["auc"]["value"] > 0.8
 
 
+def test_several_seeds_give_their_mean(folder: Path, tmp_path: Path) -> None:
+    asked = ["ml1m-rank", "--path", str(folder), "--method", "bias", "--seeds", "1,2"]
+    assert main([*asked, "--out", str(tmp_path)]) == 0
+    report = json.loads((tmp_path / "report.json").read_text())
+    each = [json.loads((tmp_path / f"seed-{seed}" / "report.json").read_text()) for seed in (1, 2)]
+    assert report["auc"]["mean"] == pytest.approx(np.mean([one["auc"]["value"] for one in each]))
+    assert report["auc"]["spread"] == 0.0  # this method draws nothing
+
+
 def test_a_missing_file_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["ml1m-rank", "--path", str(tmp_path), "--method", "bias"]) == 1
     assert "give the folder of MovieLens-1M with --path" in capsys.readouterr().err.replace("\n", " ")
