@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from models.evaluate.measures import auc
+from models.evaluate.rank_measures import rank_measures
 from models.evaluate.ranking import IntArray
+
+_DRAWS = 200  # of the bootstrap: each goes through all candidates, millions of them
 
 
 @dataclass(frozen=True)
@@ -29,17 +31,15 @@ class Scored:
         return cls(line, np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts]))
 
 
-def rank_metrics(scored: Scored, truth: Any) -> dict[str, Any]:
-    """AUC, AUC within users (GAUC), log loss, calibration, and ``recall``: the mean share of a user's truth
-    that is among the candidates, the most a ranker can find.
+def rank_metrics(scored: Scored, truth: Any, seed: int = 7) -> dict[str, Any]:
+    """``rank_measures`` of candidates, if some are taken and some not, and ``recall``: the mean share of a
+    user's truth that is among the candidates, the most a ranker can find.
 
     ``truth`` CSR [G, N], each line with at least one item.
     """
     label = np.asarray(truth[scored.line, scored.row]).ravel() > 0
     found = np.bincount(scored.line, label, truth.shape[0]) / np.diff(truth.indptr)
-    return {
-        "candidates": len(label),
-        "taken": float(label.mean()) if len(label) else 0.0,
-        "recall": float(found.mean()),
-        "auc": auc(scored.probability, label.astype(np.float64)),
-    }
+    measured = {"candidates": len(label), "recall": float(found.mean())}
+    if not label.any() or label.all():
+        return measured
+    return {**measured, **rank_measures(scored.line, label, scored.probability, seed, _DRAWS)}

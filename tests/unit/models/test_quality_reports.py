@@ -16,6 +16,7 @@ from models.dataset import PreparedData, load_prepared
 from models.evaluate import trained
 from models.evaluate.__main__ import main
 from models.evaluate.candidates import Scored, rank_metrics
+from models.evaluate.cold_users import measured, ratio
 from models.evaluate.compare import differences
 from models.evaluate.errors import ProtocolError
 from models.evaluate.protocols import run_baseline
@@ -147,9 +148,34 @@ def test_candidates_are_measured_within_users_too() -> None:
     truth = scipy.sparse.csr_matrix(np.array([[1, 0, 0, 1], [0, 1, 0, 0], [1, 0, 0, 0]], np.float32))
     found = rank_metrics(Scored.join(parts), truth)
     assert found["candidates"] == 5
-    assert found["taken"] == pytest.approx(2 / 5)
+    assert found["positive_share"] == pytest.approx(2 / 5)
     assert found["recall"] == pytest.approx((1 / 2 + 0 + 1) / 3)
-    assert found["auc"] == pytest.approx(4 / 6)
+    assert found["auc"]["value"] == pytest.approx(4 / 6)
+    assert found["gauc"]["value"] == pytest.approx((1.0 * 3 + 0.0 * 2) / 5)
+
+
+def test_candidates_of_which_none_is_taken_have_no_auc() -> None:
+    scored = Scored.join([(np.array([1]), np.array([0.9], np.float32))])
+    found = rank_metrics(scored, scipy.sparse.csr_matrix(np.array([[1, 0]], np.float32)))
+    assert found == {"candidates": 1, "recall": 0.0}
+
+
+def test_a_ratio_of_means_is_within_its_interval() -> None:
+    base = np.random.default_rng(1).random(200)
+    found = ratio(base * 1.5, base)
+    assert found["mean"] == pytest.approx(1.5)
+    assert found["low"] == pytest.approx(found["high"])
+
+
+def test_who_is_held_out_twice_counts_once() -> None:
+    methods = {
+        "popularity": {3: [(0.2, 0.1), (0.4, 0.3)], 5: [(0.0, 0.0)]},
+        "segments": {3: [(0.4, 0.2), (0.8, 0.6)], 5: [(0.0, 0.0)]},
+    }
+    found = measured(methods)
+    assert found["segments"]["users"] == 2
+    assert found["segments"]["recall_at_20"]["mean"] == pytest.approx(0.3)
+    assert found["segments"]["ratio"]["mean"] == pytest.approx(2.0)
 
 
 def test_code_that_trains_otherwise_is_another_release(tmp_path: Path) -> None:
