@@ -42,6 +42,8 @@ class SequenceConfig:
     batch_tokens: int = 8192  # positions in a batch
     learning_rate: float = 1e-3
     average: float = 0.998  # of the moving average of the weights, by step
+    refit_epochs: int = 3  # more, with events that were kept for validation
+    refit_rate: float = 3e-4
 
 
 class SequenceTower(nn.Layer):

@@ -3,7 +3,7 @@
 The whole catalogue is ranked, never a sample. Test: the last item; validation: the one before it. ``novel``
 leaves out of the lists what the user took before, as SASRec+ does (its ``filter_seen``; nobody takes an item
 twice in these data); ``all`` does not. Baselines learn from everything before the target; ``sequence`` learns
-from what is before the validation item (with ``--with-validation`` from that one too) and is asked with all
+from what is before the validation item (with ``--refit``, at last, from that one too) and is asked with all
 before the target.
 
 Papers: Kang & McAuley, ICDM 2018; Klenitskiy & Vasilev, RecSys 2023.
@@ -26,6 +26,7 @@ import pyarrow.parquet as pq
 from rich.console import Console
 
 from models.baselines import METHODS
+from models.evaluate.errors import ProtocolError
 from models.evaluate.protocols import write_users
 from models.evaluate.ranking import RankedLists, described, per_user, top_k
 from models.evaluate.sequences import LeaveOneOut, Sequences, load_ml1m, load_sasrec, split
@@ -66,7 +67,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--epochs", type=int, help="of the tower, in place of the protocol's own number")
     parser.add_argument("--members", type=int, help="towers of different seeds that make one")
     parser.add_argument(
-        "--with-validation", action="store_true", help="the tower learns from the validation items too"
+        "--refit", action="store_true", help="in the end the tower learns from the validation items too"
     )
 
 
@@ -74,7 +75,9 @@ def run(options: argparse.Namespace, console: Console) -> int:
     """Measure; raises ProtocolError where the data are not to be read."""
     began = time.monotonic()
     plan = PLANS[options.protocol]
-    found = split(plan.load(options.path), options.on, options.with_validation)
+    if options.refit and options.on == "validation":
+        raise ProtocolError("--refit learns from the validation items: leave it out, or say --on test")
+    found = split(plan.load(options.path), options.on)
     method, extra = _fitted(options, plan, found, console)
     seconds = {"fit": time.monotonic() - began}
     began = time.monotonic()
@@ -112,12 +115,14 @@ def _fitted(
 
     config = plan.config if options.epochs is None else replace(plan.config, epochs=options.epochs)
     members = options.members or plan.members
-    towers = SequenceMethod(config, members, plan.content, options.artifacts / options.protocol)
+    towers = SequenceMethod(
+        config, members, plan.content, options.artifacts / options.protocol, options.refit
+    )
     towers.fit(found, options.seed, console)
     return towers, {
         "epochs": config.epochs,
         "members": members,
-        "with_validation": options.with_validation,
+        "refit_epochs": config.refit_epochs if options.refit else 0,
         "towers": [folder.name for folder in towers.folders],
         "max_difference": towers.max_difference,
     }

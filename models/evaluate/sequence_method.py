@@ -7,7 +7,7 @@ unit vectors of the items by inner product.
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -29,8 +29,12 @@ _CHECKED = 2000  # validation users looked at while training
 class SequenceMethod:
     """Trains what is not trained yet; ``scores`` is the inner product of unit vectors."""
 
-    def __init__(self, config: SequenceConfig, members: int, content: bool, artifacts: Path) -> None:
+    def __init__(
+        self, config: SequenceConfig, members: int, content: bool, artifacts: Path, refit: bool = False
+    ) -> None:
+        """``refit``: some more epochs with the validation items, once everything is chosen."""
         self.config, self.members, self._content, self._artifacts = config, members, content, artifacts
+        self._refit = refit
         self.folders: list[Path] = []
 
     def fit(self, found: LeaveOneOut, seed: int, console: Console) -> None:
@@ -55,16 +59,31 @@ class SequenceMethod:
         return np.asarray(self._users[users] @ self._items.T)
 
     def _member(self, found: LeaveOneOut, seed: int, console: Console) -> SequenceTower:
+        tower = self._trained(found, found.train, self.config, seed, console, None)
+        if self._refit:
+            more = replace(self.config, epochs=self.config.refit_epochs, learning_rate=self.config.refit_rate)
+            tower = self._trained(found, found.known, more, seed, console, tower)
+        return tower
+
+    def _trained(
+        self,
+        found: LeaveOneOut,
+        histories: list[IntArray],
+        config: SequenceConfig,
+        seed: int,
+        console: Console,
+        begin: SequenceTower | None,
+    ) -> SequenceTower:
         content = found.data.content if self._content else None
-        flat = np.concatenate(found.train)
-        about = f"{asdict(self.config)}{content is not None}{len(flat)}".encode() + flat.tobytes()
+        flat = np.concatenate(histories)
+        about = f"{asdict(self.config)}{config}{content is not None}".encode() + flat.tobytes()
         folder = self._artifacts / f"seed{seed}-{sha256(about).hexdigest()[:12]}"
-        self.folders.append(folder)
         console.print(f"tower of seed {seed}: {folder}", markup=False, highlight=False, soft_wrap=True)
-        histories = [history + 1 for history in found.train]
-        blind = any(len(h) != len(t) + 2 for h, t in zip(found.data.histories, found.train, strict=True))
-        check = None if blind else _Check(found).measures  # validation is no check where it was trained on
-        return train_tower(histories, found.data.n_items, self.config, content, seed, folder, check)
+        check = _Check(found).measures if begin is None else None  # a refit has seen those items
+        shifted = [history + 1 for history in histories]
+        tower = train_tower(shifted, found.data.n_items, config, content, seed, folder, check, begin=begin)
+        self.folders = [*self.folders, folder]
+        return tower
 
 
 class _Check:

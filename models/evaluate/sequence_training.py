@@ -121,20 +121,25 @@ def train_tower(
     folder: Path,
     check: Check | None = None,
     every: int = 4,
+    begin: SequenceTower | None = None,
 ) -> SequenceTower:
     """The averaged tower after ``config.epochs`` of the histories (items 1 … N, oldest first).
 
     ``folder`` keeps the state after each epoch: an interrupted training goes on from there, a finished one is
-    only read. ``check`` runs each ``every`` epochs; what it finds goes to ``folder/progress.jsonl``.
+    only read. ``check`` runs each ``every`` epochs; its findings go to ``folder/progress.jsonl``. ``begin``:
+    a tower whose weights are the first ones.
     """
     keep_memory()
     seed_everything(seed)
     with unique_name.guard("sequence_"):
         model = Averaged(n_items, config, content)
+    if begin is not None:
+        model.tower.set_state_dict(begin.state_dict())
+        model.average.set_state_dict(begin.state_dict())
     per_epoch = _steps(histories, config)
 
     def batches(rng: np.random.Generator) -> Iterator[paddle.Tensor]:
-        began, model.average.training = time.monotonic(), False
+        began = time.monotonic()
         windows = cut_windows(histories, config.length, rng)
         for items, places, targets in window_batches(windows, config.batch_tokens, rng):
             feeds = [paddle.to_tensor(array) for array in (items, places, targets)]

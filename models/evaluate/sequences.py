@@ -40,7 +40,7 @@ class LeaveOneOut:
     data: Sequences
     known: list[IntArray]  # [U], what came before the target: the history a method is asked with
     target: IntArray  # [U]
-    train: list[IntArray]  # [U], what a method learns from; never a target of ``--on test``
+    train: list[IntArray]  # [U], what comes before both targets: choices are made on towers that saw no more
 
     @property
     def seen(self) -> Any:
@@ -53,15 +53,12 @@ class LeaveOneOut:
         return matrix([np.array([item]) for item in self.target], self.data.n_items)
 
 
-def split(data: Sequences, on: str, with_validation: bool = False) -> LeaveOneOut:
-    """The last item of each user is the ``test``, the one before it ``validation``; training reads neither,
-    unless ``with_validation`` adds the latter to what the test's methods learn from."""
-    if on == "validation":
-        known = [history[:-2] for history in data.histories]
-        return LeaveOneOut(data, known, np.array([h[-2] for h in data.histories]), known)
-    known = [history[:-1] for history in data.histories]
-    train = known if with_validation else [history[:-2] for history in data.histories]
-    return LeaveOneOut(data, known, np.array([h[-1] for h in data.histories]), train)
+def split(data: Sequences, on: str) -> LeaveOneOut:
+    """The last item of each user is the ``test``, the one before it ``validation``."""
+    hidden = 2 if on == "validation" else 1
+    known = [history[:-hidden] for history in data.histories]
+    target = np.array([history[-hidden] for history in data.histories])
+    return LeaveOneOut(data, known, target, [history[:-2] for history in data.histories])
 
 
 def matrix(histories: list[IntArray], n_items: int) -> Any:

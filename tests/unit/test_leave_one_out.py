@@ -54,8 +54,6 @@ def test_training_never_holds_a_target(tmp_path: Path) -> None:
     assert [ids[h].tolist() for h in test.known] == [["5", "7", "6"], ["9", "5"]]
     assert [ids[h].tolist() for h in test.train] == [["5", "7"], ["9"]]
     assert [h.tolist() for h in validation.train] == [h.tolist() for h in test.train]
-    with_validation = split(data, "test", with_validation=True)
-    assert [h.tolist() for h in with_validation.train] == [h.tolist() for h in test.known]
     assert test.truth.toarray().argmax(axis=1).tolist() == test.target.tolist()
     assert test.seen[0].nonzero()[1].tolist() == sorted(test.known[0].tolist())
 
@@ -136,3 +134,14 @@ def test_the_tower_is_trained_once_and_finds_the_next_item(
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "kept").rglob("*.state")} == trained
     second = json.loads((tmp_path / "out" / "report.json").read_text())
     assert second["metrics"] == first["metrics"]
+    assert _run(tmp_path, *given, "--refit") == 0
+    refitted = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert len(list((tmp_path / "kept").rglob("*.state"))) == 2
+    assert refitted["refit_epochs"] == tiny.refit_epochs
+    assert refitted["metrics"]["novel"]["ndcg_at_10"]["mean"] > 0.9
+
+
+def test_a_refit_is_not_measured_on_what_it_learnt(tmp_path: Path) -> None:
+    _write_sasrec(tmp_path)
+    with pytest.raises(ProtocolError, match="--refit"):
+        _run(tmp_path, "--method", "sequence", "--refit", "--on", "validation")
