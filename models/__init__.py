@@ -2,8 +2,10 @@
 
 import warnings
 
-from models import openmp
+from models import mkl, openmp
 
 # Paddle says so at every import; it compiles nothing here.
 warnings.filterwarnings("ignore", message="No ccache found")
-openmp.provide()  # here, since every module that imports Paddle is below this package
+# Here, since every module that imports Paddle is below this package.
+mkl.use_wide_vectors()
+openmp.provide()

@@ -12,6 +12,7 @@ import paddle
 from paddle.utils import unique_name
 from tqdm import tqdm
 
+from models import allocator
 from models.config import RankConfig, TowerConfig
 from models.features import FeatureEncoder
 from models.samples import RankSamples, TowerSamples
@@ -88,6 +89,7 @@ def _fit(
     kept: Checkpoints,
     in_epoch: int,
 ) -> list[float]:
+    allocator.keep_freed_memory()
     optimizer = paddle.optimizer.AdamW(learning_rate, parameters=model.parameters(), weight_decay=decay)
     done = kept.load(stage, model, optimizer)
     losses: list[float] = []
@@ -107,7 +109,7 @@ def _fit(
                 optimizer.set_lr(learning_rate * (1.0 - 0.95 * done_share))
             loss.backward()
             optimizer.step()
-            optimizer.clear_grad()
+            optimizer.clear_grad(set_to_zero=False)  # zeros would be written, then added to
             total, steps = total + float(loss), steps + 1
         losses.append(total / max(steps, 1))
         kept.save(stage, epoch + 1, model, optimizer)
