@@ -47,6 +47,9 @@ ENTRIES = {
         "models.evaluate.leave_one_out", "MovieLens-1M as SASRec prepared it, each user's last rating"
     ),
     "cold": Entry("models.evaluate.cold_users", "users held out, by profile alone, against popularity"),
+    "new-items": Entry(
+        "models.evaluate.new_items", "items nobody has bought yet, to those who then buy them"
+    ),
     "compare": Entry("models.evaluate.compare", "two runs' output folders, user by user", common=False),
     "plots": Entry("models.evaluate.plots", "pictures of retail's reports and of the ladder", common=False),
 }
