@@ -57,6 +57,14 @@ def test_the_help_lists_every_protocol_and_imports_none(capsys: pytest.CaptureFi
     assert all(name in said for name in ENTRIES)
 
 
+@pytest.mark.parametrize("name", list(ENTRIES))
+def test_every_entry_has_options_of_its_own(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([name, "--help"])
+    assert ended.value.code == 0
+    assert f"models.evaluate {name}" in capsys.readouterr().out
+
+
 def test_the_help_of_retail_lists_its_methods(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["retail", "--help"])
