@@ -92,6 +92,10 @@ class NewItemFit:
         first = self.sales.first
         return np.flatnonzero((first >= moment) & (first < moment + self.window))
 
+    def unsold(self) -> IntArray:
+        """Catalogue indices of the items without a positive event."""
+        return np.flatnonzero(self.sales.first == np.iinfo(np.int64).max)
+
     def _lessons(self, moment: int) -> _Lessons | None:
         """Users who took launches, and the launches they could have taken."""
         new = self.launches(moment)

@@ -18,8 +18,12 @@ from models.config import TrainConfig
 from models.dataset import CatalogueEvents, PreparedData, Record
 from models.deepfm import Calibrated
 from models.export import export_network, serving_layout
-from models.features import FeatureEncoder, FeatureSchema, ItemTable
+from models.features import DAY_MS, FeatureEncoder, FeatureSchema, ItemTable
+from models.features import encode_items as encode_records
+from models.fitting import encode
 from models.moment import Moment, best, encode_items, user_feeds
+from models.new_items_fit import NewItemFit
+from models.new_items_store import write_new_items
 from models.release import SCHEMA, Channel, Channels, ReleaseWriter
 from models.samples import RankSamples
 
@@ -61,6 +65,7 @@ def publish(trained: Trained, samples: RankSamples, metrics: dict[str, Any], art
             writer.array("neighbour_scores.npy", table.neighbour_scores)
         writer.text("channels.json", _channels(trained).to_json())
         writer.segments(trained.final.segments)
+        _new_items(trained, writer)
         networks = _export(trained, samples, writer.path)
         return writer.publish(
             {
@@ -78,6 +83,21 @@ def publish(trained: Trained, samples: RankSamples, metrics: dict[str, Any], art
                 "models": networks,
             }
         )
+
+
+def _new_items(trained: Trained, writer: ReleaseWriter) -> None:
+    """Learn from past launches how well new items would suit whom; nothing where there were none."""
+    data = trained.data
+    window = int(min(trained.config.window_days * DAY_MS, (data.end - data.begin) / 6))
+    fit = NewItemFit(data, trained.schema, window, trained.config.seed)
+    model = fit.fit(data.end)
+    if model is None:
+        return
+    records = [data.records[item] for item in fit.unsold().tolist()]
+    _, features, _ = encode_records(trained.schema, records)
+    width = trained.config.tower.embedding_dim
+    vectors = encode(trained.tower.item, [features]) if records else np.zeros((0, width), np.float32)
+    write_new_items(writer, model, data.item_ids, records, vectors)
 
 
 def _export(trained: Trained, samples: RankSamples, folder: Path) -> dict[str, Any]:

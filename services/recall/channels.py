@@ -13,6 +13,8 @@ import numpy as np
 from models.features import HistorySummary, UserContext
 from models.repeat import bought_again as repeat_rows
 from services.common.errors import Unavailable
+from services.common.ports import NO_FILTER, ItemFilter
+from services.recall.availability import LiveSet
 from services.recall.catalogue import Mask, Rows
 from services.recall.loaded import LoadedRelease
 from services.recall.merge import Found
@@ -34,7 +36,10 @@ class Request:
     allowed: Mask | None
     top_k: int
     timeout_s: float
+    item_filter: ItemFilter = NO_FILTER
+    live: LiveSet = field(default_factory=lambda: LiveSet(0, None))
     index_failed: bool = field(default=False, init=False)
+    fresh_ids: list[str] = field(default_factory=list, init=False)  # of the rows after the release's last
 
     def permitted(self, rows: Rows) -> Rows:
         """Which of `rows` may be shown, as positions in `rows`."""
@@ -127,8 +132,20 @@ def trending(request: Request) -> Found:
 
 
 def new(request: Request) -> Found:
-    """What is new in the shop."""
-    return _listed(request, "new")
+    """What is new in the shop: what sells since lately, and, in turns with it, what nobody has bought yet."""
+    listed = _listed(request, "new")
+    fresh = request.release.fresh
+    if fresh is None or not len(fresh):
+        return listed
+    ids, _ = fresh.best(request.context, request.item_filter, request.live, request.top_k)
+    # Items without a row in the release get rows after its last one.
+    request.fresh_ids = ids
+    rows = np.arange(len(ids)) + len(request.release.item_ids)
+    due = np.concatenate([np.arange(len(listed.rows)) + 0.5, np.arange(len(ids))])
+    order = np.argsort(due, kind="stable")[: request.top_k]
+    rows = np.concatenate([listed.rows, rows])[order]
+    # Sales and fit are not to be compared: the score only says the order.
+    return Found(rows, (1.0 / (1.0 + np.arange(len(rows)))).astype(np.float32))
 
 
 def segment(request: Request) -> Found:

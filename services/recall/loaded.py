@@ -12,12 +12,14 @@ import numpy.typing as npt
 import onnxruntime as ort
 
 from models.features import EVENT_TYPES, FeatureSchema, HistorySummary, UserContext
+from models.new_items_store import read_new_items
 from models.release import Channel, Release
 from services.common.errors import Unavailable
 from services.common.ports import ItemFilter
 from services.common.rpc.breaker import Breaker
 from services.recall.availability import LiveSet
 from services.recall.catalogue import Catalogue, Mask, Rows
+from services.recall.fresh import FreshItems
 from services.recall.index.port import Vector, VectorIndex
 from services.recall.merge import Found
 from services.recall.vector_search import VectorSearch
@@ -63,6 +65,8 @@ class LoadedRelease:
         channels = release.channels
         self.lists = {name: self._listed(getattr(channels, name)) for name in ("popular", "trending", "new")}
         self.segments = release.segments.in_memory()
+        stored = read_new_items(release)
+        self.fresh = FreshItems(stored, self.schema, self.table.data_end) if stored is not None else None
         self._tower = tower
         self._available = (0, catalogue.available)  # version of the live set, mask
         self._lock = Lock()

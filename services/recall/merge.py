@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import MappingProxyType
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -57,12 +58,27 @@ class Quotas:
 # As `Recaller.for_new` draws candidates of shoppers without events: what suits the profile leads.
 NEW_SHOPPER = Quotas(segment=0.65, two_tower=0.20, popular=0.08, trending=0.05, new=0.02, leading=40)
 
+
+class Ids(Protocol):
+    """The id of each row."""
+
+    def __getitem__(self, row: int, /) -> str: ...
+
+
+class Joined:
+    """The ids of a release's rows, and of rows after its last one."""
+
+    def __init__(self, ids: Sequence[str], more: Sequence[str]) -> None:
+        self._ids, self._more, self._count = ids, more, len(ids)
+
+    def __getitem__(self, row: int, /) -> str:
+        return self._ids[row] if row < self._count else self._more[row - self._count]
+
+
 NOTHING: Mapping[str, Found] = MappingProxyType({})
 
 
-def merge(
-    found: Mapping[str, Found], quotas: Quotas, top_k: int, item_ids: Sequence[str]
-) -> tuple[Candidate, ...]:
+def merge(found: Mapping[str, Found], quotas: Quotas, top_k: int, item_ids: Ids) -> tuple[Candidate, ...]:
     """The best `top_k` candidates of all channels, best first.
 
     A candidate's score is 1 / (1 + its turn), scaled so that it lies in (0, 1] and falls along the list.

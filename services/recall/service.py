@@ -26,7 +26,7 @@ from services.common.validate import check_channels, check_filter, check_id, che
 from services.recall.availability import LiveSet
 from services.recall.channels import REGISTRY, Request
 from services.recall.loaded import LoadedRelease
-from services.recall.merge import NEW_SHOPPER, Found, Quotas, merge
+from services.recall.merge import NEW_SHOPPER, Found, Joined, Quotas, merge
 
 MAX_TOP_K = 1_000
 
@@ -70,8 +70,9 @@ class RecallService:
         wanted = check_channels(channels) or CHANNELS
         loaded = self._releases.get(release)
         past = loaded.encoder.summary(context)
-        allowed = loaded.allowed(item_filter, past, self._availability.current)
-        request = Request(loaded, context, past, allowed, top_k, end - time.monotonic())
+        live = self._availability.current
+        allowed = loaded.allowed(item_filter, past, live)
+        request = Request(loaded, context, past, allowed, top_k, end - time.monotonic(), item_filter, live)
         found: dict[str, Found] = {}
         reports: list[ChannelReport] = []
         degraded: set[Degradation] = set()
@@ -89,7 +90,7 @@ class RecallService:
         if request.index_failed:
             degraded.add(Degradation.INDEX)
         quotas = self._quotas if past.n_events else self._new_shopper
-        candidates = merge(found, quotas, top_k, loaded.item_ids)
+        candidates = merge(found, quotas, top_k, Joined(loaded.item_ids, request.fresh_ids))
         return RecallResult(candidates, loaded.name, frozenset(degraded), tuple(reports))
 
     def similar_items(

@@ -1,0 +1,116 @@
+"""Items that nobody has bought yet: those a release found without events, and those registered after it.
+
+They have no row in the release, so no vector search, neighbour or ranker finds them. They are proposed by
+their content and the shopper's history (`models/new_items.py`, docs/adr/0153), within the quota of `new`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from models.features import FeatureSchema, UserContext, canonical
+from models.features.schema import as_number
+from models.new_items import FloatArray, NewItemModel, Taken
+from models.new_items_store import StoredNewItems, bins_of
+from services.common.ports import ItemFilter
+from services.recall.availability import LiveSet
+from services.recall.catalogue import Catalogue, Mask, Rows
+
+MOST = 20_000
+"""New items looked at, at most: the first ones, whose number bounds a request's time."""
+
+
+@dataclass(frozen=True)
+class _Pool:
+    """The items of one moment, replaced as a whole. Lists and arrays of equal length P."""
+
+    ids: list[str]
+    place: Mapping[str, int]
+    records: list[Mapping[str, Any]]
+    bins: npt.NDArray[np.int32]  # [P, G]
+    prior: FloatArray  # [P]
+    catalogue: Catalogue
+
+
+class FreshItems:
+    """The new items of one release; more can be added while it serves. Thread-safe."""
+
+    def __init__(self, stored: StoredNewItems, schema: FeatureSchema, data_end: int) -> None:
+        self._model: NewItemModel = stored.model
+        self._index, self._schema, self._data_end = stored.index, schema, data_end
+        self._lock = Lock()
+        self._pool = self._made([])
+        self.add(stored.records)
+
+    def __len__(self) -> int:
+        return len(self._pool.ids)
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """The items' ids, in the order of the places that `best` gives."""
+        return self._pool.ids
+
+    def add(self, records: Sequence[Mapping[str, Any]]) -> int:
+        """Take in items in the Redis form; those that are there already are passed over. Returns how many
+        came in."""
+        with self._lock:
+            there = self._pool.place
+            came = [record for record in records if _id(record) not in there]
+            came = came[: MOST - len(there)]
+            if came:
+                self._pool = self._made([*self._pool.records, *came])
+            return len(came)
+
+    def best(
+        self, context: UserContext, item_filter: ItemFilter, live: LiveSet, count: int
+    ) -> tuple[list[str], FloatArray]:
+        """Ids and scores of the best `count` that may be shown to this shopper, best first."""
+        pool = self._pool
+        allowed = _allowed(pool, item_filter, live, context)
+        places: Rows = np.flatnonzero(allowed)
+        if not len(places):
+            return [], np.empty(0, np.float32)
+        taken = Taken.of(context, self._index, self._schema, self._data_end)
+        scores = pool.prior[places]
+        if len(taken.items):
+            scores = scores + self._model.personal(taken, pool.bins[places])
+        order = np.argsort(-scores, kind="stable")[:count]
+        return [pool.ids[place] for place in places[order].tolist()], scores[order]
+
+    def _made(self, records: list[Mapping[str, Any]]) -> _Pool:
+        bins = bins_of(self._model, self._schema, records)
+        prices = [as_number(record.get("price")) for record in records]
+        known = np.array([np.nan if price is None else price for price in prices], np.float32)
+        ids = [_id(record) for record in records]
+        place = {item: number for number, item in enumerate(ids)}
+        return _Pool(ids, place, records, bins, self._model.prior_of(bins), Catalogue(records, known))
+
+
+def _allowed(pool: _Pool, item_filter: ItemFilter, live: LiveSet, context: UserContext) -> Mask:
+    """What may be shown, bool [P]: as for items of the release; what the shopper has taken or dislikes is
+    not new to them."""
+    allowed: Mask = np.ones(len(pool.ids), np.bool_)
+    hidden = {event.item_id for event in context.events if event.type in ("dislike", "purchase")}
+    hidden |= item_filter.exclude_item_ids
+    if not item_filter.include_unavailable:
+        if live.ids is None:
+            allowed &= pool.catalogue.available
+        elif len(live.ids) <= len(pool.ids):
+            hidden |= live.ids
+        else:
+            allowed &= [item not in live.ids for item in pool.ids]
+    matching = pool.catalogue.matching(item_filter)
+    if matching is not None:
+        allowed &= matching
+    allowed[[pool.place[item] for item in hidden if item in pool.place]] = False
+    return allowed
+
+
+def _id(record: Mapping[str, Any]) -> str:
+    return canonical(record.get("sku_id", record.get("item_id")))
