@@ -8,9 +8,8 @@ more fields beside those of Guo et al. (``models/deepfm.py``), and numbers for t
     logit_c = b_c + s_c · ( <w_d, d> + ½ Σ_dim ((Σ_f x_f)² - Σ_f x_f²) ) + MLP( x_1, …, x_F, d )_c
 
 a_ij: weights of the closed-form attention of ``models/rating_kernel.py``, whose answers are among the dense
-features d. x_f: embeddings of item id, profile and item features, the mean of the genres', h⁺ and h⁻. A user
-is known by the history alone: there is no user id, so a new user needs ratings, not training. Without history
-the model is a plain DeepFM.
+features d. x_f: embeddings of item, user, profile and item features, the mean of the genres', h⁺ and h⁻.
+Without history the model is a plain DeepFM.
 
 c: one logit for "more than 3 stars" (the answer) and, as auxiliary tasks, "more than 1" and "more than 4".
 

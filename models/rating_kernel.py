@@ -38,6 +38,7 @@ SHARE = (0.33, 0.33, 0.33, 0.33, 0.5, 0.5, 1.0)  # of the teachers, by step; the
 _LONGEST = 200  # ratings of one user that a step reads; the cost grows with the cube
 _TINY = 1e-6
 _SLACK = 1e-3  # stars²
+_NUMBERS = ("mean", "liked", "spread", "base")
 _LEARNT = ("mean", "covariance", "noise")
 
 
@@ -219,8 +220,8 @@ class CrossKernels:
         self.about = f"{digest} {folds} folds {steps} steps seed {seed}"
         self._steps = steps
         users = len(data.start) - 1
-        self._fold = np.random.default_rng([seed, folds]).integers(0, folds, users)
-        self._kernels = [RatingKernel(data, np.flatnonzero(self._fold != f), seed) for f in range(folds)]
+        self.fold = np.random.default_rng([seed, folds]).integers(0, folds, users)
+        self._kernels = [RatingKernel(data, np.flatnonzero(self.fold != f), seed) for f in range(folds)]
 
     def learn(self) -> None:
         """All steps of each kernel."""
@@ -253,13 +254,26 @@ class CrossKernels:
 
     def leave_one_out(self, told: Histories, into: Answers) -> None:
         """Answer every rating from the user's other ratings; ``into`` has the histories' rows."""
-        bar = tqdm(self._fold.tolist(), desc="ratings left out", unit="user", disable=None)
+        bar = tqdm(self.fold.tolist(), desc="ratings left out", unit="user", disable=None)
         for user, fold in enumerate(bar):
             self._kernels[fold].leave_one_out(told, user, into)
 
     def ask(self, told: Histories, user: IntArray, item: IntArray, into: Answers) -> None:
-        """Answer for items not rated, [Q] each, sorted by user."""
-        begin = np.searchsorted(user, np.arange(len(self._fold) + 1))
-        for name in np.unique(user).tolist():
-            rows = slice(int(begin[name]), int(begin[name + 1]))
-            self._kernels[self._fold[name]].ask(told, name, rows, item[rows], into)
+        """Answer for items not rated, [Q] each, sorted by user: the mean of all kernels' numbers.
+
+        No kernel was told these ratings, so all may answer; the neighbours are those of the user's own fold.
+        """
+        begin = np.searchsorted(user, np.arange(len(self.fold) + 1))
+        numbers = [np.zeros((len(user), len(self._kernels)), np.float32) for _ in _NUMBERS]
+        for number, kernel in enumerate(self._kernels):
+            found = empty_answers(len(user), into.weights.shape[1])
+            for name in tqdm(np.unique(user).tolist(), desc=f"asked, kernel {number}", disable=None):
+                rows = slice(int(begin[name]), int(begin[name + 1]))
+                kernel.ask(told, name, rows, item[rows], found)
+            for place, name in enumerate(_NUMBERS):
+                numbers[place][:, number] = getattr(found, name)
+            own = self.fold[user] == number
+            for name in ("neighbours", "weights", "residuals"):
+                getattr(into, name)[own] = getattr(found, name)[own]
+        for place, name in enumerate(_NUMBERS):
+            getattr(into, name)[:] = numbers[place].mean(axis=1)

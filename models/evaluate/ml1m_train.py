@@ -37,10 +37,9 @@ class Recipe:
     dropout: float = 0.2
     field_dropout: float = 0.0
     auxiliary: float = 0.3
-    user_id: bool = False
 
 
-PLAIN = Recipe(epochs=11, batch=1024, rate=1e-3, decay=1e-2, user_id=True)
+PLAIN = Recipe(epochs=11, batch=1024, rate=1e-3, decay=1e-2)
 HISTORY = Recipe(epochs=4, batch=2048, rate=2e-3, decay=1e-2, hidden=(128, 64))
 
 
@@ -51,10 +50,9 @@ def train(
 
     ``folder`` keeps the state after each epoch: the same call goes on from there.
     """
-    columns = _columns(recipe, len(buckets))
     seed_everything(seed)
     shape = HistoryShape(
-        tuple(buckets[column] for column in columns),
+        buckets,
         rows.genres.shape[1],
         rows.dense.shape[1],
         rows.history is not None,
@@ -71,7 +69,7 @@ def train(
         order = rng.permutation(len(rows.stars))
         for begin in range(0, len(order), recipe.batch):
             part = order[begin : begin + recipe.batch]
-            logits = model(*feeds(rows, part, columns))
+            logits = model(*feeds(rows, part))
             yield model.loss(logits, paddle.to_tensor(targets[part]), recipe.auxiliary)
 
     steps = -(-len(rows.stars) // recipe.batch)
@@ -86,31 +84,24 @@ def train(
         Checkpoints(folder),
         steps,
     )
-    return lambda asked: _probabilities(model, asked, columns)
+    return lambda asked: _probabilities(model, asked)
 
 
-def _columns(recipe: Recipe, fields: int) -> list[int]:
-    """The sparse fields that are read. Without the user's id (column 1) the zip area (the last) goes too: with
-    the rest of the profile it nearly names the user, and a model that knows who is asked can read a row's own
-    label off what leaving it out did to the user's mean."""
-    return [column for column in range(fields) if recipe.user_id or column not in (1, fields - 1)]
-
-
-def feeds(rows: Rows, part: IntArray | slice, columns: list[int]) -> list[paddle.Tensor]:
+def feeds(rows: Rows, part: IntArray | slice) -> list[paddle.Tensor]:
     """The model's arguments for some rows."""
-    arrays: list[npt.NDArray[Any]] = [rows.codes[part][:, columns], rows.genres[part], rows.dense[part]]
+    arrays: list[npt.NDArray[Any]] = [rows.codes[part], rows.genres[part], rows.dense[part]]
     if rows.history is not None:
         history = rows.history
         arrays += [history.neighbours[part].astype(np.int64), history.weights[part], history.residuals[part]]
     return [paddle.to_tensor(array) for array in arrays]
 
 
-def _probabilities(model: HistoryDeepFm, rows: Rows, columns: list[int]) -> FloatArray:
+def _probabilities(model: HistoryDeepFm, rows: Rows) -> FloatArray:
     model.eval()
     parts = []
     with paddle.no_grad():
         for begin in range(0, len(rows.stars), _SCORED_AT_ONCE):
             part = slice(begin, begin + _SCORED_AT_ONCE)
-            parts.append(model(*feeds(rows, part, columns)).numpy()[:, 0])
+            parts.append(model(*feeds(rows, part)).numpy()[:, 0])
     logits = np.concatenate(parts)
     return np.asarray(1.0 / (1.0 + np.exp(-logits)), np.float32)

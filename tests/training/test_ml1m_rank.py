@@ -89,6 +89,26 @@ def test_nobody_is_answered_by_a_kernel_that_saw_them(folder: Path) -> None:
     assert (after.mean[rows][1:] != before.mean[rows][1:]).any()
 
 
+def test_what_is_not_rated_is_answered_by_the_mean_of_all_kernels(folder: Path) -> None:
+    told = _histories(folder)
+    kernels = CrossKernels(told, folds=2, steps=2)
+    kernels.learn()
+    asked = empty_answers(3, 2)
+    kernels.ask(told, np.array([4, 4, 9]), np.array([0, 1, 2]), asked)
+    alone = CrossKernels(told, folds=2, steps=2)
+    means = []
+    for fold in range(2):
+        kernel = RatingKernel(told, np.flatnonzero(alone.fold != fold))
+        for _ in range(2):
+            kernel.step()
+        each = empty_answers(3, 2)
+        kernel.ask(told, 4, slice(0, 2), np.array([0, 1]), each)
+        kernel.ask(told, 9, slice(2, 3), np.array([2]), each)
+        means.append(each.mean)
+    assert asked.mean == pytest.approx(np.mean(means, axis=0), abs=1e-5)
+    assert means[0] != pytest.approx(means[1], abs=1e-5)
+
+
 def test_kept_kernels_are_taken_over_only_for_the_same_ratings(folder: Path, tmp_path: Path) -> None:
     told = _histories(folder)
     first, again = CrossKernels(told, 2, 1), CrossKernels(told, 2, 1)
