@@ -1,0 +1,159 @@
+"""Items without events are recalled by content and history, filtered like all others, and named `new`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from models.features import DAY_MS, Event, UserContext, encode_items
+from models.new_items import EVIDENCE, Bins, NewItemModel, group_keys
+from models.new_items_store import read_new_items, write_new_items
+from models.release import Release, ReleaseError, ReleaseWriter
+from services.common.ports import ItemFilter
+from services.recall.availability import LiveSet
+from services.recall.fresh import FreshItems
+from services.recall.service import RecallService
+from tests.support.releases import records, write_release
+from tests.support.request_path import NOW, LiveNow, real_recall
+
+pytestmark = pytest.mark.unit
+
+NOBODY = LiveSet(0, None)
+T = 2.0
+
+
+def fresh_record(number: int, category: int, **more: Any) -> dict[str, Any]:
+    return {
+        "sku_id": f"n{number}",
+        "title": f"New {number}",
+        "category_path": [f"department{category % 3}", f"leaf{category}"],
+        "brand": f"brand{category}",
+        "shopid": "shop",
+        "price": 5.0,
+        "available": True,
+        "listed_at": None,
+        **more,
+    }
+
+
+FRESH = [*(fresh_record(n, n) for n in range(6)), fresh_record(6, 1, available=False, price=70.0)]
+
+
+@pytest.fixture(scope="module")
+def release(tmp_path_factory: pytest.TempPathFactory) -> Release:
+    """The tiny release with a model that knows only variety: who took of a group likes its new items."""
+    folder = write_release(tmp_path_factory.mktemp("plain"))
+    plain = Release.load(folder)
+    _, features, _ = encode_items(plain.schema, [*records(), *FRESH])
+    keys = group_keys(plain.schema, features)
+    bins = Bins.of(keys)
+    weights = np.zeros((len(EVIDENCE), keys.shape[1]), np.float32)
+    weights[EVIDENCE.index("variety")] = 1.0
+    prior = np.zeros(len(bins), np.float32)
+    prior[bins.find(keys)[len(records()) + 3]] = 0.01  # the fourth new item is the one for everybody
+    known = len(records())
+    model = NewItemModel(
+        bins, weights, prior, bins.find(keys)[:known].astype(np.int32), np.full(known, np.inf, np.float32)
+    )
+    name = "tiny-20240102T000000Z"
+    with ReleaseWriter(tmp_path_factory.mktemp("with"), name) as writer:
+        for path in (path for path in folder.rglob("*") if path.is_file() and path.name != "manifest.json"):
+            target = writer.path / path.relative_to(folder)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(path.read_bytes())
+        ids = [str(record["sku_id"]) for record in records()]
+        write_new_items(writer, model, ids, FRESH, np.zeros((len(FRESH), 8), np.float32))
+        kept = {k: v for k, v in plain.manifest.items() if k not in ("files", "release")}
+        return Release.load(writer.publish(kept))
+
+
+@pytest.fixture
+def fresh(release: Release) -> FreshItems:
+    stored = read_new_items(release)
+    assert stored is not None
+    return FreshItems(stored, release.schema, release.data_end)
+
+
+@pytest.fixture(scope="module")
+def recall(release: Release) -> RecallService:
+    return real_recall(release.path)
+
+
+def shopper(*items: str) -> UserContext:
+    events = [Event(item, "purchase", NOW - (place + 1) * DAY_MS) for place, item in enumerate(items)]
+    return UserContext("u", {}, events, NOW)
+
+
+def test_who_takes_of_a_category_is_shown_its_new_items_first(fresh: FreshItems) -> None:
+    ids, scores = fresh.best(shopper("i2", "i14"), ItemFilter(), NOBODY, 3)
+    assert ids[0] == "n2"
+    assert scores.tolist() == sorted(scores.tolist(), reverse=True)
+    assert fresh.best(shopper("i4", "i16"), ItemFilter(), NOBODY, 1)[0] == ["n4"]
+
+
+def test_a_shopper_without_history_gets_what_does_well_with_everybody(fresh: FreshItems) -> None:
+    assert fresh.best(shopper(), ItemFilter(), NOBODY, 1)[0] == ["n3"]
+
+
+def test_filters_availability_and_dislikes_count_for_new_items_too(fresh: FreshItems) -> None:
+    def shown(context: UserContext, wanted: ItemFilter, live: LiveSet = NOBODY) -> set[str]:
+        return set(fresh.best(context, wanted, live, 10)[0])
+
+    assert shown(shopper(), ItemFilter()) == {f"n{n}" for n in range(6)}
+    assert "n6" in shown(shopper(), ItemFilter(include_unavailable=True))
+    assert "n6" in shown(shopper(), ItemFilter(), LiveSet(1, frozenset({"n1"})))
+    assert "n1" not in shown(shopper(), ItemFilter(), LiveSet(1, frozenset({"n1"})))
+    assert shown(shopper(), ItemFilter(categories=frozenset({"leaf4"}))) == {"n4"}
+    assert "n2" not in shown(shopper(), ItemFilter(exclude_item_ids=frozenset({"n2"})))
+    disliked = UserContext("u", {}, [Event("n5", "dislike", NOW - 1)], NOW)
+    assert "n5" not in shown(disliked, ItemFilter())
+
+
+def test_what_is_registered_later_is_proposed_once_without_a_new_release(fresh: FreshItems) -> None:
+    late = fresh_record(99, 2, brand="never seen")
+    assert fresh.add([late, FRESH[0]]) == 1
+    assert len(fresh) == len(FRESH) + 1
+    assert fresh.best(shopper("i2", "i14"), ItemFilter(), NOBODY, 2)[0] == ["n2", "n99"]
+
+
+def test_recall_names_new_items_by_their_channel_and_within_its_quota(recall: RecallService) -> None:
+    result = recall.recall_items(shopper("i2", "i14"), 200, T)
+    found = {c.item_id: c for c in result.candidates if c.item_id.startswith("n")}
+    assert "n2" in found
+    assert found["n2"].channels == ("new",)
+    assert len(found) <= 6
+    places = [place for place, c in enumerate(result.candidates) if c.item_id.startswith("n")]
+    assert min(places) > 10  # a quota of 2 % does not lead the list
+
+
+def test_the_rail_of_new_items_mixes_them_with_what_sells_since_lately(recall: RecallService) -> None:
+    result = recall.recall_items(shopper(), 6, T, channels=("new",))
+    ids = [candidate.item_id for candidate in result.candidates]
+    assert ids[0] == "n3"
+    assert 2 <= sum(item.startswith("n") for item in ids) <= 4
+
+
+def test_what_was_made_unavailable_live_is_gone_from_recall(release: Release) -> None:
+    live = LiveNow()
+    service = real_recall(release.path, live=live)
+    live.current = LiveSet(1, frozenset({"n2"}))
+    result = service.recall_items(shopper("i2", "i14"), 200, T)
+    assert "n2" not in [candidate.item_id for candidate in result.candidates]
+
+
+def test_a_release_without_new_items_serves_as_before(tmp_path: Path) -> None:
+    folder = write_release(tmp_path)
+    assert read_new_items(Release.load(folder)) is None
+    assert real_recall(folder).recall_items(shopper("i2"), 50, T).candidates
+
+
+def test_files_that_do_not_fit_are_one_clear_error(release: Release, tmp_path: Path) -> None:
+    np.save(tmp_path / "new_vectors.npy", np.zeros((1, 8), np.float32))
+    for path in release.path.glob("new_*"):
+        if path.name != "new_vectors.npy":
+            (tmp_path / path.name).write_bytes(path.read_bytes())
+    with pytest.raises(ReleaseError, match="do not fit together: train again"):
+        read_new_items(Release(tmp_path, release.manifest, release.schema))
