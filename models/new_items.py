@@ -29,12 +29,8 @@ IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float32]
 DoubleArray = npt.NDArray[np.float64]
 
-EVIDENCE = (
-    *("amount", "share", "variety", "variety_share", "first_taken", "launches"),
-    *("any", "several", "any_launch", "amount_squared", "variety_squared"),
-)
+EVIDENCE = ("amount", "share", "variety", "variety_share", "first_taken", "launches", "any")
 LAUNCH_DAYS = 28.0  # an item taken for the first time so soon after its first sale was taken as a new one
-_SEVERAL = 3  # different items
 _HALF_LIFE_AMOUNT, _HALF_LIFE_FIRST = 60.0, 28.0  # days
 
 
@@ -151,10 +147,7 @@ def evidence(
         np.log1p(tried),
         np.log1p(launches),
         np.ones(len(touched)),
-        various >= _SEVERAL,
-        launches > 0,
     ]
-    columns += [columns[0] ** 2, columns[2] ** 2]
     return touched.astype(np.int64), np.stack(columns, axis=1).astype(np.float32)
 
 

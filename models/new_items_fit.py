@@ -30,9 +30,9 @@ from models.new_items import (
 )
 from models.new_items_priors import PRIORS, Sales, bin_priors
 
-MOMENTS = 4  # launches of so many windows are learnt from
-_NEGATIVES = 60  # launches drawn beside each user's own
-_L2 = 100.0
+MOMENTS = 3  # launches of so many windows are learnt from
+_NEGATIVES = 100  # launches drawn beside each user's own
+_L2 = 30.0
 _STEPS = 80
 _SETTLED_DAYS = 56.0  # what was first sold within these days of the data's begin is no launch
 

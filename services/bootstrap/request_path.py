@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from models.release import Release
 from services.bootstrap.parts import Part, app, closing, target
@@ -14,6 +16,8 @@ from services.common.ports import ItemPort, RankPort, RecallPort, UserPort
 from services.common.release_store import ReleaseStore
 from services.common.rpc import App, request_id
 from services.item.client import ItemClient
+from services.item.codec import item_to_json
+from services.item.store import RedisItemStore
 from services.rank import original as rank_original
 from services.rank import server as rank_server
 from services.rank.client import RankClient
@@ -126,6 +130,7 @@ def _recall(settings: Settings) -> tuple[Part[RecallService], ReleaseStore[Loade
     from services.recall.availability import Availability  # noqa: PLC0415
     from services.recall.index.collection import Description  # noqa: PLC0415
     from services.recall.index.milvus import MilvusIndex  # noqa: PLC0415
+    from services.recall.live_items import LiveItems  # noqa: PLC0415
     from services.recall.loaded import LoadedRelease  # noqa: PLC0415
     from services.recall.service import RecallService  # noqa: PLC0415
 
@@ -146,12 +151,30 @@ def _recall(settings: Settings) -> tuple[Part[RecallService], ReleaseStore[Loade
     availability = Availability(unavailable_ids)
     availability.open()
     releases = ReleaseStore(settings.artifacts_dir, load, store, warm=LoadedRelease.warm).open()
+    live = LiveItems(*_registered(store), lambda: releases.get().fresh).open()
     part = Part(
         RecallService(releases, availability),
         ready=releases.check_ready,
-        close=closing(availability.close, releases.close, store.close),
+        close=closing(live.close, availability.close, releases.close, store.close),
     )
     return part, releases
+
+
+def _registered(
+    store: redis.Redis,
+) -> tuple[Callable[[], list[str]], Callable[[Sequence[str]], list[dict[str, Any] | None]]]:
+    """The ids of the items written through the API, and the items of some ids in the Redis form."""
+    items = RedisItemStore(store)
+
+    def ids() -> list[str]:
+        with redis.redis_errors():
+            members = cast("list[bytes]", store.zrange(keys.LIVE_ITEMS, 0, -1))
+        return [member.decode("utf-8", "replace") for member in members]
+
+    def records(item_ids: Sequence[str]) -> list[dict[str, Any] | None]:
+        return [json.loads(item_to_json(item)) if item else None for item in items.items(item_ids)]
+
+    return ids, records
 
 
 def _rank(settings: Settings) -> tuple[Part[RankService], ReleaseStore[LoadedRanker]]:

@@ -1,8 +1,9 @@
 """The order of the page: by score, without too much of one category, answering what was just clicked.
 
-Two rules come after the ranker; both are bounded, and both give way when nothing else is left:
+Three rules come after the ranker; all are bounded, and all give way when nothing else is left:
 
 * variety: at most `same_category` of any `window` neighbouring items are of one leaf category;
+* new items: what nobody has bought yet the ranker cannot judge; it gets the tenth place of each twenty;
 * session: of every prefix of the page at least `session_share` are items reached from the newest live events.
   A ranker trained on purchases alone cannot know what a click means, and who clicks expects an answer.
 """
@@ -25,6 +26,7 @@ from services.common.ports import Candidate
 class Policy:
     """The rules' numbers.
 
+    `new_from`, `new_every`: the first place, from 0, of an item that the ranker lacks, and the step to the next.
     `profile_weight`: 1 = the page of a shopper with only a profile is in recall's order, 0 = in the ranker's.
     """
 
@@ -32,6 +34,8 @@ class Policy:
     same_category: int = 4
     session_share: float = 0.2
     profile_weight: float = 1.0
+    new_from: int = 9
+    new_every: int = 20
 
 
 def ordered(
@@ -46,6 +50,14 @@ def ordered(
     weight = policy.profile_weight if by_profile and not context.events else 0.0
     order: list[int] = blend(scores, weight).tolist()
     return order
+
+
+def place_new(policy: Policy, order: Sequence[int], unknown: Sequence[bool]) -> list[int]:
+    """The order with the candidates `unknown` to the ranker, which has them last, at places of their own."""
+    placed = [position for position in order if not unknown[position]]
+    for count, position in enumerate(position for position in order if unknown[position]):
+        placed.insert(policy.new_from + count * policy.new_every, position)
+    return placed
 
 
 def arrange(

@@ -44,7 +44,7 @@ from services.recommend.attribution import Attribution, make_token
 from services.recommend.facts import Facts
 from services.recommend.fallback import LastGoodList
 from services.recommend.page import PageMaker, Scored, without
-from services.recommend.policy import Policy, ordered
+from services.recommend.policy import Policy, ordered, place_new
 from services.recommend.rails import is_impersonal, of_channels, ranked_places
 from services.recommend.run import Budgets, Run
 
@@ -240,7 +240,8 @@ class RecommendService:
             order = ranked_places(ranked.scores, channels)
         else:
             order = ordered(self._policy, context, candidates, ranked.scores)
-        scores = np.maximum(ranked.scores, 0.0).tolist()  # an item the ranker lacks goes last, with 0
+            order = place_new(self._policy, order, (ranked.scores < 0).tolist())
+        scores = np.maximum(ranked.scores, 0.0).tolist()  # 0 for an item the ranker lacks
         return Scored(
             [candidates[place] for place in order],
             [scores[place] for place in order],
