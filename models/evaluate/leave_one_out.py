@@ -49,8 +49,8 @@ class Plan:
 
 
 PLANS = {
-    "sasrec-loo": Plan(load_sasrec, SequenceConfig(), 1, False),
-    "ml1m-loo": Plan(load_ml1m, SequenceConfig(epochs=10), 1, False),
+    "sasrec-loo": Plan(load_sasrec, SequenceConfig(), 2, False),
+    "ml1m-loo": Plan(load_ml1m, SequenceConfig(epochs=10), 1, True),
 }
 
 

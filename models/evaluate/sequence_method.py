@@ -7,7 +7,7 @@ unit vectors of the items by inner product.
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -75,8 +75,10 @@ class SequenceMethod:
         begin: SequenceTower | None,
     ) -> SequenceTower:
         content = found.data.content if self._content else None
+        before = self.folders[-1].name if begin is not None else ""
+        settings = replace(config, refit_epochs=0, refit_rate=0.0)  # what this training does not read
         flat = np.concatenate(histories)
-        about = f"{asdict(self.config)}{config}{content is not None}".encode() + flat.tobytes()
+        about = f"{settings}{content is not None}{before}".encode() + flat.tobytes()
         folder = self._artifacts / f"seed{seed}-{sha256(about).hexdigest()[:12]}"
         console.print(f"tower of seed {seed}: {folder}", markup=False, highlight=False, soft_wrap=True)
         check = _Check(found).measures if begin is None else None  # a refit has seen those items

@@ -1,4 +1,4 @@
-"""Training the sequence tower: windows of long histories, batches of equal work, averaged weights.
+"""Training the sequence tower: windows of long histories, batches of equal work.
 
 Legend: U users, L positions of a window, B windows of a batch, D embedding dim, N items.
 """
@@ -6,6 +6,7 @@ Legend: U users, L positions of a window, B windows of a batch, D embedding dim,
 from __future__ import annotations
 
 import ctypes
+import itertools
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +16,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import paddle
-from paddle import nn
 from paddle.utils import unique_name
 
 from models.fitting import Checkpoints, fit, seed_everything
@@ -88,30 +88,6 @@ def _pad(windows: Windows, chosen: IntArray) -> tuple[IntArray, IntArray, IntArr
     return items, np.flatnonzero(real), windows.flat[at[real] + 1]
 
 
-class Averaged(nn.Layer):
-    """A tower with the moving average of its weights, which is what is used in the end."""
-
-    def __init__(self, n_items: int, config: SequenceConfig, content: FloatArray | None) -> None:
-        super().__init__()
-        self.tower = SequenceTower(n_items, config, content)
-        self.average = SequenceTower(n_items, config, content)
-        self.average.set_state_dict(self.tower.state_dict())
-        self.average.eval()
-        for weight in self.average.parameters():
-            weight.stop_gradient = True
-        self.register_buffer("steps", paddle.zeros([1], "int64"))
-        self._share = config.average
-
-    def step(self) -> None:
-        """Take the weights of another step into the average; early ones count less."""
-        done = int(self.steps.item())
-        share = min(self._share, (1.0 + done) / (10.0 + done))
-        with paddle.no_grad():
-            for mean, weight in zip(self.average.parameters(), self.tower.parameters(), strict=True):
-                mean.set_value(mean * share + weight * (1.0 - share))
-        self.steps.set_value(paddle.full([1], done + 1, "int64"))
-
-
 def train_tower(
     histories: Sequence[IntArray],
     n_items: int,
@@ -123,7 +99,7 @@ def train_tower(
     every: int = 4,
     begin: SequenceTower | None = None,
 ) -> SequenceTower:
-    """The averaged tower after ``config.epochs`` of the histories (items 1 … N, oldest first).
+    """The tower after ``config.epochs`` of the histories (items 1 … N, oldest first).
 
     ``folder`` keeps the state after each epoch: an interrupted training goes on from there, a finished one is
     only read. ``check`` runs each ``every`` epochs; its findings go to ``folder/progress.jsonl``. ``begin``:
@@ -132,42 +108,32 @@ def train_tower(
     keep_memory()
     seed_everything(seed)
     with unique_name.guard("sequence_"):
-        model = Averaged(n_items, config, content)
+        tower = SequenceTower(n_items, config, content)
     if begin is not None:
-        model.tower.set_state_dict(begin.state_dict())
-        model.average.set_state_dict(begin.state_dict())
-    per_epoch = _steps(histories, config)
+        tower.set_state_dict(begin.state_dict())
+    stage = f"sequence-{seed}"
+    numbers = itertools.count(_epochs_done(folder / f"{stage}.state") + 1)
 
     def batches(rng: np.random.Generator) -> Iterator[paddle.Tensor]:
-        began = time.monotonic()
+        began, epoch = time.monotonic(), next(numbers)
         windows = cut_windows(histories, config.length, rng)
         for items, places, targets in window_batches(windows, config.batch_tokens, rng):
-            feeds = [paddle.to_tensor(array) for array in (items, places, targets)]
-            yield model.tower.loss(*feeds)
-            model.step()
-        seconds = time.monotonic() - began
-        epoch = round(int(model.steps.item()) / per_epoch)
-        found: dict[str, float] = {"epoch": epoch, "seconds": round(seconds, 1)}
+            yield tower.loss(*(paddle.to_tensor(array) for array in (items, places, targets)))
+        found: dict[str, float] = {"epoch": epoch, "seconds": round(time.monotonic() - began, 1)}
         if check is not None and epoch % every == 0:
-            found |= check(model.average)
+            found |= check(tower)
+            tower.train()
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / "progress.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(found) + "\n")
 
-    stage = f"sequence-{seed}"
-    fit(
-        stage,
-        model,
-        config.epochs,
-        config.learning_rate,
-        0.0,
-        batches,
-        seed,
-        Checkpoints(folder),
-        steps=per_epoch,
-    )
-    model.average.eval()
-    return model.average
+    rate, steps = config.learning_rate, _steps(histories, config)
+    fit(stage, tower, config.epochs, rate, 0.0, batches, seed, Checkpoints(folder), steps=steps)
+    return tower
+
+
+def _epochs_done(state: Path) -> int:
+    return int(paddle.load(str(state))["epoch"]) if state.is_file() else 0
 
 
 def _steps(histories: Sequence[IntArray], config: SequenceConfig) -> int:

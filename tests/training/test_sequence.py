@@ -52,7 +52,7 @@ def test_every_step_of_every_history_is_learnt_from_once() -> None:
 
 
 def test_it_learns_what_comes_next(tmp_path: Path) -> None:
-    config = SequenceConfig(**{**_TINY.__dict__, "epochs": 12, "learning_rate": 3e-2, "average": 0.5})
+    config = SequenceConfig(**{**_TINY.__dict__, "epochs": 12, "learning_rate": 3e-2})
     tower = train_tower(_circles(), 10, config, None, 5, tmp_path)
     vectors = encode_users(tower, [np.array([3, 4, 5]), np.array([9, 10])])
     assert (vectors @ tower.items()[1:].numpy().T).argmax(axis=1).tolist() == [5, 0]  # items 6 and 1

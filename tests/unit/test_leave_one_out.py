@@ -118,7 +118,6 @@ def test_the_tower_is_trained_once_and_finds_the_next_item(
         batch_tokens=64,
         epochs=15,
         learning_rate=3e-2,
-        average=0.5,
     )
     plan = replace(leave_one_out.PLANS["sasrec-loo"], config=tiny, members=1)
     monkeypatch.setitem(leave_one_out.PLANS, "sasrec-loo", plan)
