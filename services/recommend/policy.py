@@ -26,7 +26,7 @@ from services.common.ports import Candidate
 class Policy:
     """The rules' numbers.
 
-    `new_from`, `new_every`: the first place, from 0, of an item that the ranker lacks, and the step to the next.
+    `new_from`, `new_every`: the first place, from 0, of an item the ranker lacks, and the step to the next.
     `profile_weight`: 1 = the page of a shopper with only a profile is in recall's order, 0 = in the ranker's.
     """
 

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from models.features import DAY_MS, Event, UserContext, encode_items
-from models.new_items import EVIDENCE, Bins, NewItemModel, group_keys
-from models.new_items_store import read_new_items, write_new_items
-from models.release import Release, ReleaseError, ReleaseWriter
+from models.features import DAY_MS, Event, UserContext
+from models.new_items_store import read_new_items
+from models.release import Release, ReleaseError
 from services.common.ports import ItemFilter
 from services.recall.availability import LiveSet
 from services.recall.fresh import FreshItems
+from services.recall.live_items import LiveItems
 from services.recall.service import RecallService
-from tests.support.releases import records, write_release
+from tests.support.fresh import FRESH, fresh_record, write_fresh_release
+from tests.support.releases import write_release
 from tests.support.request_path import NOW, LiveNow, real_recall
 
 pytestmark = pytest.mark.unit
@@ -25,49 +27,9 @@ NOBODY = LiveSet(0, None)
 T = 2.0
 
 
-def fresh_record(number: int, category: int, **more: Any) -> dict[str, Any]:
-    return {
-        "sku_id": f"n{number}",
-        "title": f"New {number}",
-        "category_path": [f"department{category % 3}", f"leaf{category}"],
-        "brand": f"brand{category}",
-        "shopid": "shop",
-        "price": 5.0,
-        "available": True,
-        "listed_at": None,
-        **more,
-    }
-
-
-FRESH = [*(fresh_record(n, n) for n in range(6)), fresh_record(6, 1, available=False, price=70.0)]
-
-
 @pytest.fixture(scope="module")
 def release(tmp_path_factory: pytest.TempPathFactory) -> Release:
-    """The tiny release with a model that knows only variety: who took of a group likes its new items."""
-    folder = write_release(tmp_path_factory.mktemp("plain"))
-    plain = Release.load(folder)
-    _, features, _ = encode_items(plain.schema, [*records(), *FRESH])
-    keys = group_keys(plain.schema, features)
-    bins = Bins.of(keys)
-    weights = np.zeros((len(EVIDENCE), keys.shape[1]), np.float32)
-    weights[EVIDENCE.index("variety")] = 1.0
-    prior = np.zeros(len(bins), np.float32)
-    prior[bins.find(keys)[len(records()) + 3]] = 0.01  # the fourth new item is the one for everybody
-    known = len(records())
-    model = NewItemModel(
-        bins, weights, prior, bins.find(keys)[:known].astype(np.int32), np.full(known, np.inf, np.float32)
-    )
-    name = "tiny-20240102T000000Z"
-    with ReleaseWriter(tmp_path_factory.mktemp("with"), name) as writer:
-        for path in (path for path in folder.rglob("*") if path.is_file() and path.name != "manifest.json"):
-            target = writer.path / path.relative_to(folder)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(path.read_bytes())
-        ids = [str(record["sku_id"]) for record in records()]
-        write_new_items(writer, model, ids, FRESH, np.zeros((len(FRESH), 8), np.float32))
-        kept = {k: v for k, v in plain.manifest.items() if k not in ("files", "release")}
-        return Release.load(writer.publish(kept))
+    return Release.load(write_fresh_release(tmp_path_factory.mktemp("artifacts")))
 
 
 @pytest.fixture
@@ -157,3 +119,29 @@ def test_files_that_do_not_fit_are_one_clear_error(release: Release, tmp_path: P
             (tmp_path / path.name).write_bytes(path.read_bytes())
     with pytest.raises(ReleaseError, match="do not fit together: train again"):
         read_new_items(Release(tmp_path, release.manifest, release.schema))
+
+
+def test_live_items_come_in_once_and_again_after_a_change_of_release(release: Release) -> None:
+    stored = read_new_items(release)
+    assert stored is not None
+    current = [FreshItems(stored, release.schema, release.data_end)]
+    registered = {"n99": fresh_record(99, 2), "i5": fresh_record(5, 5), "gone": None}
+    asked: list[list[str]] = []
+
+    def read(item_ids: Sequence[str]) -> list[dict[str, Any] | None]:
+        asked.append(list(item_ids))
+        return [registered[item] for item in item_ids]
+
+    live = LiveItems(lambda: list(registered), read, lambda: current[0])
+    assert live.refresh() == 1
+    assert asked == [["gone", "n99"]]  # i5 was in the release's data: no new item
+    assert live.refresh() == 0
+    assert len(asked) == 1
+    current[0] = FreshItems(stored, release.schema, release.data_end)
+    assert live.refresh() == 1
+    assert current[0].best(shopper("i2", "i14"), ItemFilter(), NOBODY, 2)[0] == ["n2", "n99"]
+
+
+def test_live_items_wait_for_a_release(release: Release) -> None:
+    live = LiveItems(lambda: ["n99"], lambda ids: [None for _ in ids], lambda: None)
+    assert live.refresh() == 0
