@@ -36,7 +36,7 @@ from services.recall.index.exact import ExactIndex
 from services.recall.loaded import LoadedRelease
 from services.recall.service import RecallService
 from services.recall.session import session_items
-from services.recommend.policy import Policy, arrange
+from services.recommend.policy import Policy, arrange, place_new
 
 IntArray = npt.NDArray[np.int64]
 
@@ -124,11 +124,15 @@ class Served:
                 continue
             ranked = self._rank.rank_items(context, [c.item_id for c in candidates], _TIMEOUT_S).scores
             order = np.argsort(-ranked, kind="stable")
+            if page:  # what nobody has bought yet takes its place, though it is no item of the protocol
+                order = np.array(place_new(Policy(), order.tolist(), (ranked < 0).tolist()))
+            else:
+                order = order[ranked[order] >= 0]
             place = self._loaded.rows_of([candidates[i].item_id for i in order.tolist()])
             if wanted.exclude_purchased:
                 fresh = ~np.isin(place, split.bought[user].indices)
                 order, place = order[fresh], place[fresh]
-            seen.append((place, ranked[order]))
+            seen.append((place[place >= 0], ranked[order[place >= 0]]))
             if page:
                 kept = self._arranged(context, [candidates[i] for i in order.tolist()], place, k)
                 order, place = order[kept], place[kept]
@@ -143,7 +147,8 @@ class Served:
         """Positions in recommend's order of the page."""
         session = frozenset(session_items(context))
         reached = [c.reason_item_id in session and "item_to_item" in c.channels for c in candidates]
-        return arrange(Policy(), self._category[rows].tolist(), reached, k)
+        categories = np.where(rows >= 0, self._category[rows], 0)
+        return arrange(Policy(), categories.tolist(), reached, k)
 
 
 def contexts(split: RetailSplit, users: IntArray, limit: int) -> Iterator[tuple[int, UserContext]]:
