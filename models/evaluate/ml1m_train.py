@@ -40,7 +40,7 @@ class Recipe:
 
 
 PLAIN = Recipe(epochs=11, batch=1024, rate=1e-3, decay=1e-2)
-HISTORY = Recipe(epochs=4, batch=2048, rate=2e-3, decay=1e-2, hidden=(128, 64))
+HISTORY = Recipe(epochs=3, batch=2048, rate=2e-3, decay=1e-2, hidden=(128, 64))
 
 
 def train(
