@@ -42,16 +42,18 @@ class SequenceMethod:
         towers = [self._member(found, seed + number, console) for number in range(self.members)]
         self._items = served_items(towers)
         histories = [history + 1 for history in found.known]
-        sample = next(iter(newest(histories, self.config.length, full=True)))[1]
+        feeds = list(newest(histories, self.config.length, full=True))
+        sample = np.concatenate([items[:1] for _, items in feeds])  # users of every length
         folder = self._artifacts / f"served-{'-'.join(f.name[-12:] for f in self.folders)}-seed{seed}"
         try:
             entry = export_network(ServedTower(towers), {"sequence_items": sample}, folder, "user_vector")
         except ExportError as error:
             raise ProtocolError(f"the exported tower is not to be measured: {error}") from error
         self.max_difference = entry["max_difference"]
+        np.save(folder / "items.npy", self._items)
         run = onnx_runner(folder / "model.onnx")
         self._users = np.empty((len(histories), self._items.shape[1]), np.float32)
-        for chosen, items in newest(histories, self.config.length, full=True):
+        for chosen, items in feeds:
             self._users[chosen] = run({"sequence_items": items})
 
     def scores(self, users: IntArray) -> npt.NDArray[np.floating[Any]]:
