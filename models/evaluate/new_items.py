@@ -28,7 +28,7 @@ from rich.console import Console
 
 from models.config import CONFIGS
 from models.dataset import DataFault, PreparedData, load_prepared
-from models.evaluate.new_items_methods import METHODS, Method, ReleaseVectors
+from models.evaluate.new_items_methods import METHODS, OF_RELEASE, Method, ReleaseVectors
 from models.evaluate.ranking import DoubleArray, IntArray
 from models.evaluate.retail import TEST_DAYS, cut_of
 from models.evaluate.retail_command import data_arguments, prepared_folder
@@ -60,7 +60,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--release", type=Path, help="a release trained on this window already")
     parser.add_argument("--windows-back", type=int, default=0, help="ask so many windows earlier")
     parser.add_argument(
-        "--methods", default=",".join(METHODS), help=f"of {', '.join(METHODS)}; towers trains a release"
+        "--methods",
+        default=",".join(METHODS),
+        help=f"of {', '.join(METHODS)}; {' and '.join(OF_RELEASE)} train a release",
     )
 
 
@@ -81,7 +83,7 @@ def run(options: argparse.Namespace, console: Console) -> int:
     for name in dict.fromkeys([AGAINST, *names]):
         began = time.monotonic()
         release = None
-        if name == "towers":
+        if name in OF_RELEASE:
             home = options.artifacts / run_name(asked.data, settings, code_digest())
             release = Release.load(options.release or train_once(asked.data, settings, home, console))
             if release.data_end > cut:
