@@ -39,7 +39,7 @@ class Recipe:
     auxiliary: float = 0.3
 
 
-PLAIN = Recipe(epochs=11, batch=1024, rate=1e-3, decay=1e-2)
+PLAIN = Recipe(epochs=6, batch=2048, rate=2e-3, decay=1e-2)
 HISTORY = Recipe(epochs=3, batch=2048, rate=2e-3, decay=1e-2, hidden=(128, 64))
 
 
