@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -81,10 +82,16 @@ def train(
         recipe.decay,
         losses,
         seed,
-        Checkpoints(folder),
+        Checkpoints(folder / _digest(rows, recipe)),
         steps,
     )
     return lambda asked: _probabilities(model, asked)
+
+
+def _digest(rows: Rows, recipe: Recipe) -> str:
+    """Of what a training is made of, so that no checkpoint of another is taken for this one's."""
+    parts = [rows.stars.tobytes(), rows.codes.tobytes(), rows.dense.tobytes(), repr(recipe).encode()]
+    return sha256(b"".join(parts)).hexdigest()[:12]
 
 
 def feeds(rows: Rows, part: IntArray | slice) -> list[paddle.Tensor]:
