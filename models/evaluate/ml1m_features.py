@@ -1,8 +1,8 @@
 """What the rankers of ``ml1m-rank`` read of each row: codes, numbers, history; never the row's own label.
 
 Rows that are learnt from are described by the user's *other* rows, through a kernel that was learnt from
-other users only (``models.rating_kernel.CrossKernels``), so they look as unseen rows do; rows to score, by the
-mean of all kernels, none of which was told their ratings.
+other users only (``models.rating_kernel.CrossKernels``), so they look as unseen rows do; rows to score, by
+the mean of all kernels, none of which was told their ratings.
 
 Legend: R rows, F sparse fields, G genres, X numbers, T places of the history.
 """
