@@ -58,7 +58,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     data_arguments(parser)
     parser.add_argument("--config", choices=sorted(CONFIGS), default="quick", help="of the towers' training")
     parser.add_argument("--release", type=Path, help="a release trained on this window already")
-    parser.add_argument("--windows-back", type=int, default=0, help="ask so many windows earlier")
+    parser.add_argument("--windows-back", type=int, default=0, help="ask so many windows before that")
     parser.add_argument(
         "--methods",
         default=",".join(METHODS),
@@ -97,8 +97,7 @@ def run(options: argparse.Namespace, console: Console) -> int:
     report = {
         "protocol": options.protocol,
         "dataset": whole.name,
-        "on": options.on,
-        "windows_back": options.windows_back,
+        "on": options.on if not options.windows_back else f"{back} windows before the test",
         "seed": options.seed,
         "new_items": len(asked.new),
         "users": len(asked.users),
