@@ -107,7 +107,8 @@ def train_tower(
     """
     keep_memory()
     seed_everything(seed)
-    with unique_name.guard("sequence_"):
+    # Named by seed: several towers of one process are saved as one network, by these names.
+    with unique_name.guard(f"sequence_{seed}_"):
         tower = SequenceTower(n_items, config, content)
     if begin is not None:
         tower.set_state_dict(begin.state_dict())

@@ -97,7 +97,8 @@ def test_unit_vectors_order_items_as_the_towers_do() -> None:
 
 
 def test_onnx_gives_the_vectors_of_the_network(tmp_path: Path) -> None:
-    tower = ServedTower(_towers())
+    config = SequenceConfig(**{**_TINY.__dict__, "epochs": 1})
+    tower = ServedTower([train_tower(_circles(), 10, config, None, seed, tmp_path) for seed in (1, 2)])
     feed = next(iter(newest(_circles(), 6, full=True)))[1]
     expected = encode_served(tower, feed)
     entry = export_network(tower, {"sequence_items": feed}, tmp_path, "user_vector")
