@@ -23,6 +23,7 @@ IntArray = npt.NDArray[np.int64]
 
 _SHRINK = 10.0  # rows at the mean that every user and item starts with
 _SWEEPS = 10
+_NEUTRAL = 3.0
 
 
 @dataclass(frozen=True)
@@ -88,9 +89,10 @@ def kernel(_task: Task, learn: Rows, score: Rows, _seed: int, _work: Path) -> Fl
 
 
 def _expected(found: Rows) -> FloatArray:
+    """Expected stars above the neutral 3, [R]: near 0, where fitting a slope begins."""
     if found.history is None:
         raise ValueError("rows without a history")
-    return found.history.base + found.history.mean
+    return found.history.base + found.history.mean - np.float32(_NEUTRAL)
 
 
 def boosted(_task: Task, learn: Rows, score: Rows, seed: int, _work: Path) -> FloatArray:
