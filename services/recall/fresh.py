@@ -81,10 +81,14 @@ class FreshItems:
         if not len(places):
             return [], np.empty(0, np.float32)
         taken = Taken.of(context, self._index, self._schema, self._data_end)
-        scores = pool.prior[places]
+        every = len(places) == len(pool.ids)  # as a rule: then nothing is to be copied
+        scores = pool.prior if every else pool.prior[places]
         if len(taken.items):
-            scores = scores + self._model.personal(taken, pool.bins[places])
-        order = np.argsort(-scores, kind="stable")[:count]
+            scores = scores + self._model.personal(taken, pool.bins if every else pool.bins[places])
+        if count < len(scores):
+            ahead = np.sort(np.argpartition(-scores, count - 1)[:count])  # equal ones stay in order
+            places, scores = places[ahead], scores[ahead]
+        order = np.argsort(-scores, kind="stable")
         return [pool.ids[place] for place in places[order].tolist()], scores[order]
 
     def _made(self, records: list[Mapping[str, Any]]) -> _Pool:
