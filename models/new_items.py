@@ -16,7 +16,7 @@ bin B stands for "unknown"), n events and m distinct items of a history.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -178,8 +178,3 @@ class NewItemModel:
         added = np.zeros(n_bins + 1, np.float32)
         added[touched] = (values * self.weights.T[group]).sum(axis=1)
         return np.asarray(added[item_bins].sum(axis=1), np.float32)
-
-
-def best_rows(scores: Sequence[float] | FloatArray, count: int) -> IntArray:
-    """Positions of the ``count`` highest scores, best first; equal ones in order."""
-    return np.argsort(-np.asarray(scores), kind="stable")[:count].astype(np.int64)
