@@ -30,15 +30,17 @@ class Job:
     batch: int
     learning_rate: float
     weight_decay: float
-    in_epoch: int  # batches over which the rate falls to a twentieth, 0 = it stays
+    in_epoch: int  # batches, over which the rate falls to a twentieth, 0 = it stays
     embedding_dim: int
     hidden: list[int]
     dropout: float  # of ids in DSSM, of hidden units in DeepFM
     dense: int  # dense features
     buckets: dict[str, list[int]]
     feeds: list[str]
-    negatives: int = 0
-    temperature: float = 1.0
+    negatives: int  # rows drawn that were not taken: in each batch of DSSM, in the epoch of DeepFM
+    temperature: float = 1.0  # DSSM's
+    intervals: int = 0  # DeepFM's, of each number
+    members: int = 0  # DeepFM's networks
 
     def arrays(self) -> Arrays:
         """The model's arrays, in memory."""

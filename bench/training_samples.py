@@ -7,17 +7,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from bench.training_job import USER_FEEDS, Job
 from models.catalogue import build_schema, purchases_before, select_items
 from models.config import QUICK
 from models.dataset import CatalogueEvents, load_prepared
-from models.features import DAY_MS, FeatureEncoder, FeatureSchema, ItemTable, cross_names, rank_slots
+from models.features import DAY_MS, FeatureEncoder, FeatureSchema, ItemTable
 from models.features.encoder import USER_DENSE, sequence_category
-from models.fitting import rank_batch_size, seed_everything
+from models.fitting import rank_batch_size, rank_steps, seed_everything
 from models.moment import encode_items, encode_users, look
 from models.registry import make_ranker, make_tower
-from models.samples import RankSamples, active_users, rank_samples, tower_samples
+from models.samples import RankSamples, rank_samples, ranked_users, tower_samples
 
 # Neighbours by cosine: EASE takes half a minute and changes nothing that is measured here.
 CONFIG = replace(QUICK, neighbour_method="cosine")
@@ -44,7 +45,7 @@ def prepare(data: Path, folder: Path, steps: int, warm_up: int) -> dict[str, Job
     tower, ranker = make_tower(schema, CONFIG.tower), make_ranker(schema, CONFIG.rank)
     contexts = tower_samples(events, encoder, prepared.begin, begin, CONFIG, rng)
     # Untrained towers: which candidates the ranker sees does not change how fast it learns them.
-    users = encode_users(tower, events, encoder, active_users(events, begin, prepared.end), begin)
+    users = encode_users(tower, events, encoder, ranked_users(events, begin, prepared.end, CONFIG), begin)
     recaller = moment.recaller(encode_items(tower, base), CONFIG.recall)
     rows = rank_samples(events, encoder, recaller, users, (begin, prepared.end), CONFIG, rng)
     ranker.see(rows.dense)
@@ -56,18 +57,27 @@ def prepare(data: Path, folder: Path, steps: int, warm_up: int) -> dict[str, Job
         pickle.dump((schema, moment.table), file)
     for name, model in (("dssm", tower), ("deepfm", ranker)):
         np.savez(folder / f"{name}.npz", **{key: value.numpy() for key, value in model.state_dict().items()})
-    steps = min(steps, len(contexts.positives) // CONFIG.tower.contexts_per_batch)  # one epoch at most
-    common = {"folder": str(folder), "threads": 1, "steps": steps, "warm_up": warm_up, "seed": CONFIG.seed}
-    return {"dssm": _dssm(schema, common), "deepfm": _deepfm(schema, rows, common)}
+    common = {"folder": str(folder), "threads": 1, "warm_up": warm_up, "seed": CONFIG.seed}
+    one_epoch = len(contexts.positives) // CONFIG.tower.contexts_per_batch
+    jobs = {"dssm": _dssm(schema, common, min(steps, one_epoch))}
+    buckets = _buckets(ranker.state_dict()["vectors.offsets"].numpy(), ranker.vectors.table.weight.shape[0])
+    jobs["deepfm"] = _deepfm(rows, common, min(steps, rank_steps(rows, CONFIG.rank)), buckets)
+    return jobs
 
 
-def _dssm(schema: FeatureSchema, common: dict[str, object]) -> Job:
+def _buckets(offsets: npt.NDArray[np.int64], rows: int) -> list[int]:
+    """How many rows of a table of embeddings each field has."""
+    return [int(count) for count in np.diff([*offsets.tolist(), rows])]
+
+
+def _dssm(schema: FeatureSchema, common: dict[str, object], steps: int) -> Job:
     config = CONFIG.tower
     item = [slot.buckets for slot in schema.item_slots]
     user = [slot.buckets for slot in schema.user_slots]
     return Job(
         **common,  # type: ignore[arg-type]
         model="dssm",
+        steps=steps,
         batch=config.contexts_per_batch,
         learning_rate=config.learning_rate,
         weight_decay=_TOWER_DECAY,
@@ -83,20 +93,25 @@ def _dssm(schema: FeatureSchema, common: dict[str, object]) -> Job:
     )
 
 
-def _deepfm(schema: FeatureSchema, rows: RankSamples, common: dict[str, object]) -> Job:
+def _deepfm(rows: RankSamples, common: dict[str, object], steps: int, buckets: list[int]) -> Job:
     config = CONFIG.rank
-    batch = rank_batch_size(rows, config)
+    taken = int((rows.label > 0).sum())
+    drawn = min(round(config.negatives * max(taken, 1)), len(rows.label) - taken)
     return Job(
         **common,  # type: ignore[arg-type]
         model="deepfm",
-        batch=batch,
+        steps=steps,
+        batch=rank_batch_size(rows, config),
         learning_rate=config.learning_rate,
         weight_decay=config.weight_decay,
-        in_epoch=-(-len(rows.label) // batch),
+        in_epoch=rank_steps(rows, config),
         embedding_dim=config.embedding_dim,
         hidden=list(config.hidden),
         dropout=config.dropout,
-        dense=len(cross_names(schema)),
-        buckets={"rank": [int(count) for count in rank_slots(schema)]},
+        dense=rows.dense.shape[1],
+        buckets={"rank": buckets},
         feeds=["sparse", "dense"],
+        negatives=drawn,
+        intervals=config.intervals,
+        members=config.members,
     )

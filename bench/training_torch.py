@@ -3,7 +3,8 @@
 Started by bench/training_speed.py in a process of its own; needs nothing but NumPy and PyTorch. The job, a
 JSON object as the one argument, is described in ``bench/training_job.py``. Prints one JSON object.
 
-Legend: B rows or users, C items, F fields, L sequence length, D embedding dim.
+Legend: B rows or users, C items, F fields, X dense features, T intervals, L sequence length, D embedding dim,
+M members.
 """
 
 from __future__ import annotations
@@ -47,6 +48,27 @@ def mlp(inputs: int, hidden: list[int], outputs: int, dropout: float = 0.0) -> n
     return nn.Sequential(*layers, nn.Linear(inputs, outputs))
 
 
+class PiecewiseLinear(nn.Module):
+    """See models/deepfm.py."""
+
+    def __init__(self, job: Job) -> None:
+        super().__init__()
+        numbers, intervals, dim = job.dense, job.intervals, job.embedding_dim
+        self.vectors = nn.Parameter(torch.zeros(numbers, intervals, dim))
+        self.offset = nn.Parameter(torch.zeros(numbers, 1, dim))
+        self.weights = nn.Parameter(torch.zeros(numbers, intervals))
+        self.bias = nn.Parameter(torch.zeros(1))
+        self.register_buffer("begin", torch.zeros(numbers, intervals))
+        self.register_buffer("slope", torch.zeros(numbers, intervals))
+
+    def forward(self, values: Tensor) -> tuple[Tensor, Tensor]:
+        """float32 [B, X] -> first order [B], vectors [B, X, D]."""
+        parts = ((values.unsqueeze(-1) - self.begin) * self.slope).clamp(0.0, 1.0)  # [B, X, T]
+        first = (parts * self.weights).sum(dim=(1, 2)) + self.bias
+        vectors = torch.bmm(parts.transpose(0, 1), self.vectors) + self.offset  # [X, B, D]
+        return first, vectors.transpose(0, 1)
+
+
 class DeepFm(nn.Module):
     """See models/deepfm.py."""
 
@@ -54,19 +76,24 @@ class DeepFm(nn.Module):
         super().__init__()
         slots, dense, dim = job.buckets["rank"], job.dense, job.embedding_dim
         self.vectors, self.weights = FieldEmbedding(slots, dim), FieldEmbedding(slots, 1)
-        self.linear = nn.Linear(dense, 1)
-        self.deep = mlp(len(slots) * dim + dense, job.hidden, 1, job.dropout)
+        self.numbers = PiecewiseLinear(job)
+        inputs = (len(slots) + dense) * dim + dense
+        self.deep = nn.ModuleList(mlp(inputs, job.hidden, 1, job.dropout) for _ in range(job.members))
+        self.register_buffer("kept", torch.ones(len(slots), dtype=torch.int64))
         self.register_buffer("middle", torch.zeros(dense))
         self.register_buffer("seen", torch.ones(dense))
 
     def forward(self, sparse: Tensor, dense: Tensor) -> Tensor:
-        """int64 [B, F], float32 [B, X] -> logits float32 [B]."""
-        dense = (dense - self.middle) * self.seen
-        vectors = self.vectors(sparse)  # [B, F, D]
-        first = self.weights(sparse).sum(dim=(1, 2)) + self.linear(dense)[:, 0]
+        """int64 [B, F], float32 [B, X] -> each member's logits float32 [M, B]."""
+        codes = sparse * self.kept
+        vectors = self.vectors(codes)  # [B, F, D]
+        first, numbers = self.numbers(dense)  # [B], [B, X, D]
+        first = first + self.weights(codes).sum(dim=(1, 2))
         total = vectors.sum(dim=1)  # [B, D]
         pairs = 0.5 * (total * total - (vectors * vectors).sum(dim=1)).sum(dim=1)
-        deep = self.deep(torch.cat([vectors.flatten(1), dense], dim=1))[:, 0]
+        scaled = (dense - self.middle) * self.seen
+        inputs = torch.cat([vectors.flatten(1), numbers.flatten(1), scaled], dim=1)
+        deep = torch.stack([member(inputs)[:, 0] for member in self.deep])  # [M, B]
         return first + pairs + deep
 
 
@@ -153,22 +180,41 @@ def dssm_losses(model: Dssm, arrays: Arrays, job: Job, rng: np.random.Generator)
 
 def deepfm_losses(model: DeepFm, arrays: Arrays, job: Job, rng: np.random.Generator) -> Iterator[Tensor]:
     """The loss of each batch; batches are those of models/fitting.py for the same random numbers."""
-    order = rng.permutation(len(arrays["label"]))
+    taken, others = np.flatnonzero(arrays["label"] > 0), np.flatnonzero(arrays["label"] <= 0)
+    order = rng.permutation(np.concatenate([taken, rng.choice(others, job.negatives, replace=False)]))
     for start in range(0, len(order), job.batch):
         part = np.sort(order[start : start + job.batch])
         sparse = torch.from_numpy(arrays["sparse"][part].astype(np.int64))
         logits = model(sparse, torch.from_numpy(arrays["dense"][part]))
-        yield F.binary_cross_entropy_with_logits(logits, torch.from_numpy(arrays["label"][part]))
+        labels = torch.from_numpy(arrays["label"][part]).expand_as(logits)
+        yield F.binary_cross_entropy_with_logits(logits, labels)
 
 
-def load(model: nn.Module, path: Path) -> None:
+def load(model: nn.Module, path: Path, job: Job) -> None:
     """Take over Paddle's weights: a linear layer's are the other way round there."""
-    linear = {f"{name}.weight" for name, part in model.named_modules() if isinstance(part, nn.Linear)}
     with np.load(path) as file:
-        state = {
-            name: torch.from_numpy(file[name].T.copy() if name in linear else file[name]) for name in file
-        }
+        given = dict(file)
+    if job.model == "deepfm":
+        given |= members(given, job)
+    linear = {f"{name}.weight" for name, part in model.named_modules() if isinstance(part, nn.Linear)}
+    state = {name: torch.from_numpy(np.array(v.T if name in linear else v)) for name, v in given.items()}
     model.load_state_dict(state)
+
+
+def members(given: Arrays, job: Job) -> Arrays:
+    """Each member's linear layers, taken out of the arrays that Paddle keeps for all of them."""
+    shared = {name: given.pop(name) for name in list(given) if name.startswith("deep.")}
+    step = 3 if job.dropout > 0 else 2  # modules from one linear layer to the next
+    own = {}
+    for m in range(job.members):
+        width = job.hidden[0]
+        columns = slice(m * width, (m + 1) * width)
+        own[f"deep.{m}.0.weight"] = shared["deep.first.weight"][:, columns]
+        own[f"deep.{m}.0.bias"] = shared["deep.first.bias"][columns]
+        for layer in range(len(job.hidden)):
+            own[f"deep.{m}.{(layer + 1) * step}.weight"] = shared[f"deep.weights.{layer}"][m]
+            own[f"deep.{m}.{(layer + 1) * step}.bias"] = shared[f"deep.biases.{layer}"][m, 0]
+    return own
 
 
 def run(job: Job) -> Result:
@@ -176,7 +222,7 @@ def run(job: Job) -> Result:
     torch.set_num_threads(job.threads)
     torch.manual_seed(job.seed)
     model = (Dssm if job.model == "dssm" else DeepFm)(job)
-    load(model, Path(job.folder) / f"{job.model}.npz")
+    load(model, Path(job.folder) / f"{job.model}.npz", job)
     arrays = job.arrays()
     losses = dssm_losses if job.model == "dssm" else deepfm_losses
 
