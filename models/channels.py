@@ -76,11 +76,12 @@ def item_stats(purchases: Purchases) -> FloatArray:
         np.sqrt((stayed + 20.0 * usual) / (had + 20.0)),
         _log_scaled(came),
         1.0 - np.log1p(np.clip(last, 0.0, 400.0)) / np.log1p(400.0),
+        *(_log_scaled(np.bincount(row[days < span], minlength=n)) for span in (3.0, 7.0)),
     ]
     return np.stack(columns, axis=1).astype(np.float32)
 
 
-def popular(purchases: Purchases, half_life: float = 28.0) -> DoubleArray:
+def popular(purchases: Purchases, half_life: float = 7.0) -> DoubleArray:
     """Decayed number of purchases of each item, [N]."""
     return _counts(purchases, np.exp2(-purchases.days / half_life))
 

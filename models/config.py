@@ -42,12 +42,17 @@ class RankConfig:
     embedding_dim: int = 8
     hidden: tuple[int, ...] = (128, 64)
     dropout: float = 0.1
+    intervals: int = 16  # that each number is cut into
+    members: int = 1  # networks over the same inputs; the logit is their mean
+    item_ids: bool = False  # whether items have an embedding of their own: it remembers what sold last month
     cutoffs: int = 2  # windows before validation that samples are drawn from
+    users: int = 6_000  # of each window, drawn at random where more were active
     random_candidates: int = 20  # beside the recalled ones
     new_shoppers: float = 0.3  # share of the users with a profile who are shown without history as well
-    batch_size: int = 2048
-    epochs: int = 1  # the second one fits the ids of items more than what carries over to the next window
-    refit_epochs: int = 1
+    negatives: float = 5.0  # rows not taken that an epoch draws for each that was
+    batch_size: int = 1024
+    epochs: int = 3
+    refit_epochs: int = 2
     learning_rate: float = 2e-3
     weight_decay: float = 1e-5
 
@@ -57,9 +62,9 @@ class RecallConfig:
     """How many candidates each channel gives, as served."""
 
     looked_at: int = 10
-    bought_again: int = 80
-    item_to_item: int = 50
-    tower: int = 40
+    bought_again: int = 75
+    item_to_item: int = 75
+    tower: int = 30
     popular: int = 20
     trending: int = 10
     segment: int = 130  # of a shopper without events, in place of what needs a history
@@ -93,8 +98,8 @@ QUICK = TrainConfig()
 FULL = TrainConfig(
     name="full",
     tower=TowerConfig(contexts_per_user=24, epochs=8, refit_epochs=3, hidden=(256,)),
-    rank=RankConfig(embedding_dim=16, hidden=(256, 128), cutoffs=4),
+    rank=RankConfig(hidden=(256, 128), cutoffs=4, members=2),
 )
-# What docs/quality.md measures: one window more than QUICK.
-BENCH = TrainConfig(name="bench", rank=RankConfig(cutoffs=3))
+# What docs/quality.md measures: one window more than QUICK, and members.
+BENCH = TrainConfig(name="bench", fresh_neighbours=True, rank=RankConfig(cutoffs=3, members=2))
 CONFIGS = {config.name: config for config in (QUICK, BENCH, FULL)}

@@ -19,7 +19,7 @@ from paddle import nn
 from models.config import TowerConfig
 from models.features import FeatureSchema, sequence_category
 from models.features.encoder import USER_DENSE
-from models.layers import FieldEmbedding, mlp
+from models.layers import FieldEmbedding, log_sum_exp, mlp, unit
 
 Tensor = paddle.Tensor
 
@@ -43,7 +43,7 @@ class ItemTower(nn.Layer):
         known = (ids > 0).astype("float32").unsqueeze(-1)  # [C, 1]
         fields = self.content(content)  # [C, F - 1, D]
         vector = self.mix(fields.flatten(1)) + self.ids(ids) * known  # [C, D]
-        return F.normalize(vector, axis=-1)
+        return unit(vector, self.training)
 
 
 class UserTower(nn.Layer):
@@ -77,7 +77,7 @@ class UserTower(nn.Layer):
             parts.append(self.profile(user_sparse).flatten(1))
         # The pooled items go around the network too: what was taken is the best single hint.
         vector = self.mix(paddle.concat(parts, axis=-1)) + self.long(items[:, 0])
-        return F.normalize(vector, axis=-1)
+        return unit(vector, self.training)
 
 
 class Dssm(nn.Layer):
@@ -96,7 +96,7 @@ class Dssm(nn.Layer):
         float32 [B, C], 1 where the item is a positive of that user, and so no negative for it.
         """
         logits = users @ items.T / self.temperature - log_q  # [B, C]
-        others = paddle.logsumexp(logits - 1e9 * taken, axis=1)  # [B]
+        others = log_sum_exp(logits - 1e9 * taken)  # [B]
         wanted = paddle.gather_nd(logits, target)  # [P]
         rest = paddle.gather(others, target[:, 0])  # [P]
         return F.softplus(rest - wanted).mean()

@@ -151,20 +151,37 @@ def tower_batches(model: Any, samples: TowerSamples, encoder: FeatureEncoder, co
 
 def rank_batch_size(samples: RankSamples, config: RankConfig) -> int:
     """Rows in a batch: small ones where rows are few, so that steps are enough."""
-    return min(config.batch_size, max(_SMALLEST_BATCH, len(samples.label) // _STEPS))
+    return min(config.batch_size, max(_SMALLEST_BATCH, _drawn(samples, config) // _STEPS))
+
+
+def rank_steps(samples: RankSamples, config: RankConfig) -> int:
+    """Batches in an epoch."""
+    return -(-_drawn(samples, config) // rank_batch_size(samples, config))
+
+
+def _drawn(samples: RankSamples, config: RankConfig) -> int:
+    """Rows in an epoch: all that were taken, and as many of the others as are drawn."""
+    taken = int((samples.label > 0).sum())
+    return min(taken + round(config.negatives * max(taken, 1)), len(samples.label))
 
 
 def rank_batches(model: Any, samples: RankSamples, config: RankConfig) -> Batches:
-    """Shuffled batches of single rows."""
+    """Shuffled batches of single rows: all that were taken, and others drawn anew for each epoch.
+
+    Rows are not weighed to make up for those left out: lists are better without (docs/quality.md), and the
+    calibration on all candidates puts the probabilities right.
+    """
     size = rank_batch_size(samples, config)
+    taken, others = np.flatnonzero(samples.label > 0), np.flatnonzero(samples.label <= 0)
+    count = _drawn(samples, config) - len(taken)
 
     def losses(rng: np.random.Generator) -> Iterator[paddle.Tensor]:
-        order = rng.permutation(len(samples.label))
+        order = rng.permutation(np.concatenate([taken, rng.choice(others, count, replace=False)]))
         for start in range(0, len(order), size):
             part = np.sort(order[start : start + size])
             sparse = paddle.to_tensor(samples.sparse[part].astype(np.int64))
-            logits = model(sparse, paddle.to_tensor(samples.dense[part]))
-            yield model.loss(logits, paddle.to_tensor(samples.label[part]))
+            dense, label = paddle.to_tensor(samples.dense[part]), paddle.to_tensor(samples.label[part])
+            yield model.loss(sparse, dense, label)
 
     return losses
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 
 import numpy as np
 import paddle
@@ -48,10 +49,10 @@ class Dropout(nn.Layer):
         self.least = round(share * 256)  # the smallest random byte that keeps its place
 
     def forward(self, values: Tensor) -> Tensor:
-        """float32 [B, H] -> the same shape."""
+        """float32 of any shape -> the same shape."""
         if not self.training or self.least == 0:
             return values
-        count = values.shape[0] * values.shape[1]
+        count = prod(values.shape)
         numbers = paddle.randint(-(2**31), 2**31 - 1, [-(-count // 4)], dtype="int32")
         kept = numbers.view("uint8")[:count].reshape(values.shape) >= self.least
         left: Tensor = values * (kept.astype("float32") * (256 / (256 - self.least)))

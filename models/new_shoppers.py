@@ -18,7 +18,7 @@ from models.dataset import CatalogueEvents
 from models.features import FeatureEncoder
 from models.features.encoder import USER_FEEDS
 from models.fitting import encode
-from models.samples import RankSamples, active_users, candidate_rows, context_of, no_past
+from models.samples import RankSamples, candidate_rows, context_of, no_past, ranked_users
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float32]
@@ -45,7 +45,7 @@ def new_shopper_samples(
     """What a share of the window's active users with a profile would be served without their history; None if
     there is nobody."""
     begin, end = window
-    users = active_users(events, begin, end)
+    users = ranked_users(events, begin, end, config)
     drawn = rng.random(len(users)) < config.rank.new_shoppers
     told = np.array([bool(events.data.profiles[user]) for user in users.tolist()])
     users = users[drawn & told]

@@ -130,6 +130,16 @@ def active_users(events: CatalogueEvents, begin: int, end: int) -> IntArray:
     return np.intersect1d(stream.user[taken], earlier)
 
 
+def ranked_users(events: CatalogueEvents, begin: int, end: int, config: TrainConfig) -> IntArray:
+    """The window's active users, in order; where they are more than ``config.rank.users``, that many of them,
+    drawn the same in each call."""
+    users = active_users(events, begin, end)
+    if len(users) <= config.rank.users:
+        return users
+    rng = np.random.default_rng([config.seed, begin // 1000])
+    return np.sort(rng.choice(users, config.rank.users, replace=False))
+
+
 def rank_samples(
     events: CatalogueEvents,
     encoder: FeatureEncoder,
@@ -140,12 +150,12 @@ def rank_samples(
     rng: np.random.Generator,
     browsing: bool = False,
 ) -> RankSamples:
-    """The candidates that would have been served at the window's begin to each user active in it, and some at
-    random; label 1 = taken in the window. ``user_vectors`` [G, D] belong to the window's ``active_users``.
+    """The candidates that would have been served at the window's begin to its ``ranked_users``, and some at
+    random; label 1 = taken in the window. ``user_vectors`` [G, D] belong to the window's ``ranked_users``.
     ``browsing``: some contexts get made-up clicks, see ``models/browsing.py``.
     """
     begin, end = window
-    users = active_users(events, begin, end)
+    users = ranked_users(events, begin, end, config)
     groups = []
     bar = tqdm(users.tolist(), desc="candidates", unit="user", disable=None, leave=False)
     for position, user in enumerate(bar):

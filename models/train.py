@@ -36,9 +36,9 @@ from models.features import DAY_MS, FeatureEncoder, ItemTable
 from models.fitting import (
     Checkpoints,
     fit,
-    rank_batch_size,
     rank_batches,
     rank_logits,
+    rank_steps,
     seed_everything,
     tower_batches,
 )
@@ -47,7 +47,7 @@ from models.new_shoppers import new_shopper_samples
 from models.publish import Trained, publish
 from models.registry import make_ranker, make_tower
 from models.release import ARTIFACTS, ReleaseError, set_current
-from models.samples import RankSamples, active_users, rank_samples, tower_samples
+from models.samples import RankSamples, rank_samples, ranked_users, tower_samples
 
 _TOWER_DECAY = 1e-5  # AdamW's weight decay
 
@@ -147,7 +147,7 @@ class Training:
         rate = config.learning_rate / (1 if stage == "ranker" else 2)
         losses = fit(
             *(stage, self.ranker, epochs, rate, config.weight_decay, batches, self.config.seed, self.kept),
-            steps=-(-len(samples.label) // rank_batch_size(samples, config)),
+            steps=rank_steps(samples, config),
         )
         self._done(stage, f"{len(samples.label):,} rows, loss {_trend(losses)}")
 
@@ -172,7 +172,7 @@ class Training:
         begin = moment.table.data_end
         end = begin + self.window
         encoder = FeatureEncoder(self.schema, moment.table)
-        users = active_users(self.events, begin, end)
+        users = ranked_users(self.events, begin, end, self.config)
         if not len(users):
             raise DataFault(
                 f"{self.data.name}: nobody returned in a window of {self.window / DAY_MS:.1f} days"

@@ -30,7 +30,7 @@ class CategoryPopularity:
 
     def fit(self, split: RetailSplit, seed: int) -> None:
         """Count. Items without a category are one category."""
-        own = popular(split.train)
+        own = popular(split.train, half_life=28.0)
         record = {item: place for place, item in enumerate(split.data.item_ids)}
         leaves = [str(split.data.records[record[item]].get("cate") or "") for item in split.item_ids]
         leaf = np.unique(leaves, return_inverse=True)[1].ravel()

@@ -67,7 +67,7 @@ def cross_names(schema: FeatureSchema) -> tuple[str, ...]:
         "intent_look", "intent_want", "disliked",
         *VISIT_COLUMNS,
         *(f"{group}_{memory}" for group in groups for memory in ("long", "short", "amount", "recency")),
-        "neighbours", "neighbours_recent",
+        "neighbours", "neighbours_recent", "neighbours_ever",
         *STATS,
         "price", "price_ratio", "user_events", "user_items", "user_recency", *USER_COLUMNS,
     )  # fmt: skip
@@ -177,44 +177,54 @@ def _group_columns(
 def _neighbour_columns(
     schema: FeatureSchema, table: ItemTable, past: HistorySummary, rows: IntArray
 ) -> list[DoubleArray]:
-    """How strongly the candidate is a neighbour of the user's strongest items, with long and short memory."""
+    """How strongly the candidate is a neighbour of the user's strongest items, with long and short memory,
+    and of everything the user ever met, each item counting once."""
     if table.neighbours is None or table.neighbour_scores is None or not len(past.items):
-        return [np.zeros(len(rows)), np.zeros(len(rows))]
-    strongest = past.strongest(schema.neighbour_items)
-    sources = past.items[strongest]
-    inside = sources < len(table.neighbours)
-    strongest, sources = strongest[inside], sources[inside]
-    targets, scores = table.neighbours[sources], table.neighbour_scores[sources]  # [s, K]
-    if len(table) <= _FEW_ITEMS:
-        return _spread(len(table), targets, scores, past, strongest, rows)
-    order = np.argsort(rows, kind="stable")
-    ordered = rows[order]
-    place = np.searchsorted(ordered, targets.ravel())
-    place[place == len(rows)] = 0
-    hit = np.flatnonzero(ordered[place] == targets.ravel())
-    place, flat = place[hit], scores.ravel()[hit]
-    source = hit // targets.shape[1]
-    # Equal candidates share the leftmost place, so they all read the sum that was gathered there.
-    leftmost = np.searchsorted(ordered, rows)
-    columns = []
-    for weight in (past.long_weight, past.short_weight):
-        gathered = np.bincount(place, flat * np.log1p(weight[strongest])[source], len(rows))
-        columns.append(np.log1p(4.0 * gathered[leftmost]) / 4.0)
-    return columns
+        return [np.zeros(len(rows)) for _ in range(3)]
+    inside = np.flatnonzero(past.items < len(table.neighbours))
+    sources = past.items[inside]
+    targets, scores = table.neighbours[sources], table.neighbour_scores[sources]  # [m, K]
+    strong = np.zeros(len(past.items))
+    strong[past.strongest(schema.neighbour_items)] = 1.0
+    long, short = np.log1p(past.long_weight) * strong, np.log1p(past.short_weight) * strong
+    weights = [weight[inside] for weight in (long, short, np.ones(len(strong)))]
+    spread = _spread if len(table) <= _FEW_ITEMS else _look_up
+    sums = spread(len(table), targets, scores, weights, rows)
+    return [np.log1p(4.0 * total) / scale for total, scale in zip(sums, (4.0, 4.0, 6.0), strict=True)]
 
 
 def _spread(
     n_items: int,
     targets: npt.NDArray[np.int32],
     scores: FloatArray,
-    past: HistorySummary,
-    strongest: IntArray,
+    weights: list[DoubleArray],
     rows: IntArray,
 ) -> list[DoubleArray]:
-    """The same sums, gathered for every item at once."""
+    """Sums of the scores of each candidate weighted by each of ``weights`` [m]: [C] each, gathered for every
+    item at once; ``targets`` and ``scores`` [m, K]."""
     known = np.maximum(targets, 0).ravel()  # an empty place has score 0
-    columns = []
-    for weight in (past.long_weight, past.short_weight):
-        gain = (scores * np.log1p(weight[strongest]).astype(np.float32)[:, None]).ravel()
-        columns.append(np.log1p(4.0 * np.bincount(known, gain, n_items)[rows]) / 4.0)
-    return columns
+    sums = []
+    for weight in weights:
+        gain = (scores * weight.astype(np.float32)[:, None]).ravel()
+        sums.append(np.bincount(known, gain, n_items).astype(np.float64, copy=False)[rows])
+    return sums
+
+
+def _look_up(
+    n_items: int,
+    targets: npt.NDArray[np.int32],
+    scores: FloatArray,
+    weights: list[DoubleArray],
+    rows: IntArray,
+) -> list[DoubleArray]:
+    """The same sums, gathered for the candidates alone."""
+    order = np.argsort(rows, kind="stable")
+    ordered = rows[order]
+    place = np.searchsorted(ordered, targets.ravel())
+    place[place == len(rows)] = 0
+    hit = np.flatnonzero(ordered[place] == targets.ravel())
+    place, flat, source = place[hit], scores.ravel()[hit], hit // targets.shape[1]
+    # Equal candidates share the leftmost place, so they all read the sum that was gathered there.
+    leftmost = np.searchsorted(ordered, rows)
+    sums = [np.bincount(place, flat * weight[source], len(rows)) for weight in weights]
+    return [total.astype(np.float64, copy=False)[leftmost] for total in sums]

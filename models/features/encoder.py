@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.features.context import EVENT_CODE, History, UserContext, ages_in_days
-from models.features.cross import HistorySummary, cross_features, cross_names
+from models.features.cross import HistorySummary, cross_features
 from models.features.schema import FeatureSchema, Field
 from models.features.table import IntArray, ItemTable
 
@@ -89,20 +89,18 @@ class FeatureEncoder:
         return {"item_sparse": np.ascontiguousarray(self.table.features[rows])}
 
     def rank(self, context: UserContext, rows: IntArray, past: HistorySummary | None = None) -> Feeds:
-        """Feeds of the ranker: ``rank_sparse`` int64 [C, Fu + Fi + X], ``rank_dense`` float32 [C, X].
+        """Feeds of the ranker: ``rank_sparse`` int64 [C, Fu + Fi], ``rank_dense`` float32 [C, X].
 
-        ``rows``: rows of the table, int64 [C], all >= 0. The cross features are given twice: as numbers, and
-        cut into equal intervals, whose embeddings let the ranker bend where it needs to.
+        ``rows``: rows of the table, int64 [C], all >= 0.
         """
         schema, table = self.schema, self.table
         past = past or self.summary(context)
         dense = cross_features(schema, table, past, rows)
         profile = schema.encode_profile(context.profile)
         users, items = len(profile), table.features.shape[1]
-        sparse = np.empty((len(rows), users + items + dense.shape[1]), np.int64)
+        sparse = np.empty((len(rows), users + items), np.int64)
         sparse[:, :users] = profile
-        sparse[:, users : users + items] = table.features[rows]
-        sparse[:, users + items :] = np.minimum(dense * schema.cross_buckets, schema.cross_buckets - 1)
+        sparse[:, users:] = table.features[rows]
         return {"rank_sparse": sparse, "rank_dense": dense}
 
 
@@ -113,5 +111,4 @@ def sequence_category(schema: FeatureSchema) -> Field:
 
 def rank_slots(schema: FeatureSchema) -> tuple[int, ...]:
     """The number of buckets of each column of ``rank_sparse``."""
-    cross = (schema.cross_buckets,) * len(cross_names(schema))
-    return (*(s.buckets for s in schema.user_slots), *(s.buckets for s in schema.item_slots), *cross)
+    return (*(s.buckets for s in schema.user_slots), *(s.buckets for s in schema.item_slots))

@@ -11,7 +11,7 @@ from typing import Any, cast
 from models.features.context import EVENT_CODE, EVENT_TYPES
 from models.features.hashing import Hasher, canonical
 
-FORMAT_VERSION = 2  # raised when the meaning of a feature changes: old releases are then refused
+FORMAT_VERSION = 3  # raised when the meaning of a feature changes: old releases are then refused
 DEFAULT_BUCKETS = 1024
 MULTI_SLOTS = 3  # how many values of a multi-valued feature are read
 ALWAYS_ITEM_FIELDS = ("brand", "shop")
@@ -73,7 +73,6 @@ class FeatureSchema:
     sequence_length: int = 64
     history_length: int = 1000
     half_lives: tuple[float, ...] = (7.0, 30.0, 90.0)  # days, of decayed counts
-    cross_buckets: int = 16
     neighbour_items: int = 256  # history items whose neighbours count in the cross features
     version: int = FORMAT_VERSION
     hasher: Hasher = field(init=False, repr=False, compare=False)

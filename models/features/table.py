@@ -18,7 +18,7 @@ FloatArray = npt.NDArray[np.float32]
 # Columns of ``stats``, each scaled to 0 … 1 and as of the end of the data.
 STATS = (
     "popularity_14d", "popularity_90d", "buyers", "repeat_rate", "newness",
-    "popularity_28d", "trend", "retention", "new_buyers", "last_sold",
+    "popularity_28d", "trend", "retention", "new_buyers", "last_sold", "popularity_3d", "popularity_7d",
 )  # fmt: skip
 
 Record = Mapping[str, Any]  # an item as in Redis: architecture, section 4

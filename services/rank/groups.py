@@ -71,9 +71,7 @@ def groups_of(schema: FeatureSchema, display: Mapping[str, str]) -> list[Group]:
         column += 1
     for place, name in enumerate(cross_names(schema)):
         words, tell = _of_cross(name)
-        chosen = group(words, tell)
-        chosen.sparse.append(column + place)
-        chosen.dense.append(place)
+        group(words, tell).dense.append(place)
     return list(groups.values())
 
 
@@ -177,6 +175,7 @@ def _activity(subject: Subject) -> str:
     return f"{events} events"
 
 
+_NEIGHBOURS = ("neighbours", "neighbours_recent", "neighbours_ever")
 _SHARES_OF_VISITS = ("visit_share", "visit_share_90d", "visit_share_known")
 _CROSS: Mapping[str, tuple[str, Callable[[Subject], str]]] = {
     **dict.fromkeys(("count", "share", *_SHARES_OF_VISITS), ("times bought", _count)),
@@ -185,9 +184,9 @@ _CROSS: Mapping[str, tuple[str, Callable[[Subject], str]]] = {
     "intent_look": ("looked at", _lately("intent_look")),
     "intent_want": ("put aside", _lately("intent_want")),
     "disliked": ("disliked", lambda subject: "yes" if subject.cross["disliked"] else "no"),
-    **dict.fromkeys(("neighbours", "neighbours_recent"), ("goes with what was bought", _neighbours)),
+    **dict.fromkeys(_NEIGHBOURS, ("goes with what was bought", _neighbours)),
     **dict.fromkeys(
-        ("popularity_14d", "popularity_28d", "popularity_90d", "buyers", "new_buyers"),
+        (*(f"popularity_{days}d" for days in (3, 7, 14, 28, 90)), "buyers", "new_buyers"),
         ("popularity", _popularity),
     ),
     "repeat_rate": ("bought again by others", lambda subject: f"{subject.cross['repeat_rate']:.0%}"),

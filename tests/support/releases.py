@@ -175,7 +175,7 @@ def ranker(schema: FeatureSchema, rng: np.random.Generator) -> onnx.ModelProto:
         helper.make_node("Add", ["logit", "bias"], ["sum"]),
         helper.make_node("Sigmoid", ["sum"], ["probability"]),
     ]
-    sparse = len(schema.user_slots) + len(schema.item_slots) + width
+    sparse = len(schema.user_slots) + len(schema.item_slots)
     feeds = [
         ("rank_sparse", TensorProto.INT64, [None, sparse]),
         ("rank_dense", TensorProto.FLOAT, [None, width]),

@@ -12,9 +12,19 @@ import pytest
 from models.catalogue import build_schema
 from models.config import QUICK, RankConfig, TowerConfig
 from models.dataset import CatalogueEvents, PreparedData, load_prepared
+from models.deepfm import PiecewiseLinear
 from models.evaluate import auc, platt, recall_ndcg
 from models.features import FeatureEncoder, FeatureSchema, ItemTable, cross_names, rank_slots
-from models.fitting import Checkpoints, encode, fit, rank_batches, rank_logits, seed_everything, tower_batches
+from models.fitting import (
+    Checkpoints,
+    encode,
+    fit,
+    rank_batches,
+    rank_logits,
+    rank_steps,
+    seed_everything,
+    tower_batches,
+)
 from models.registry import RANKERS, TOWERS, make_ranker, make_tower
 from models.samples import RankSamples, TowerSamples, tower_samples
 from tests.unit.models.prepared import write_prepared
@@ -160,3 +170,56 @@ def test_calibration_finds_the_scale_of_the_logits() -> None:
     slope, intercept = platt(logits, label.astype(float))
     assert slope == pytest.approx(2.0, abs=0.1)
     assert intercept == pytest.approx(-1.0, abs=0.1)
+
+
+def test_calibrated_probabilities_are_true_of_all_rows_though_few_were_drawn(
+    tmp_path: Path, shop: FeatureEncoder
+) -> None:
+    samples = rank_rows(shop.schema)
+    few = replace(RANK, negatives=0.5)
+    seed_everything(3)
+    ranker = make_ranker(shop.schema, few)
+    ranker.see(samples.dense)
+    fit("rank", ranker, 3, 3e-3, 0.0, rank_batches(ranker, samples, few), 3, Checkpoints(tmp_path))
+    logits = rank_logits(ranker, samples)
+    slope, intercept = platt(logits, samples.label)
+    true = samples.label.mean()
+    assert (1.0 / (1.0 + np.exp(-logits))).mean() > 1.3 * true, "two of three rows it saw were taken"
+    assert (1.0 / (1.0 + np.exp(-slope * logits - intercept))).mean() == pytest.approx(true, rel=0.02)
+    assert rank_steps(samples, few) < rank_steps(samples, replace(few, negatives=9.0))
+
+
+def test_an_items_own_id_is_read_only_if_the_configuration_says_so(shop: FeatureEncoder) -> None:
+    samples, column = rank_rows(shop.schema, 50), len(shop.schema.user_slots)
+    changed = replace(samples, sparse=samples.sparse.copy())
+    changed.sparse[:, column] = np.roll(samples.sparse[:, column], 1)
+    for item_ids in (False, True):
+        ranker = make_ranker(shop.schema, replace(RANK, item_ids=item_ids))
+        same = np.array_equal(rank_logits(ranker, samples), rank_logits(ranker, changed))
+        assert same is not item_ids
+
+
+def test_a_numbers_vector_moves_in_a_line_within_an_interval_and_stands_still_beyond_the_last() -> None:
+    numbers = PiecewiseLinear(2, intervals=4, dim=3)
+    values = np.zeros((1000, 2), np.float32)
+    values[:, 0] = np.linspace(0, 1, 1000) ** 2
+    numbers.see(values, np.array([True, False]))
+    assert (numbers.slope.numpy()[1] == 0).all(), "a number that never varies has no interval"
+    edges = np.sort(numbers.begin.numpy()[0])
+    asked = np.array([edges[2], (edges[2] + edges[3]) / 2, edges[3], 1.0, 2.0], np.float32)
+    _, vectors = numbers(paddle.to_tensor(np.stack([asked, asked], axis=1)))
+    moved = vectors.numpy().reshape(-1, 2, 3)[:, 0]
+    np.testing.assert_allclose(moved[1], (moved[0] + moved[2]) / 2, atol=1e-6)
+    np.testing.assert_array_equal(moved[3], moved[4])
+    assert not np.allclose(moved[2], moved[3])
+
+
+def test_members_differ_and_the_score_is_their_mean(shop: FeatureEncoder) -> None:
+    samples = rank_rows(shop.schema, 20)
+    ranker = make_ranker(shop.schema, replace(RANK, members=3))
+    ranker.eval()
+    feeds = paddle.to_tensor(samples.sparse.astype(np.int64)), paddle.to_tensor(samples.dense)
+    each = ranker.members(*feeds).numpy()
+    assert each.shape == (3, 20)
+    assert np.abs(each[0] - each[1]).max() > 1e-3
+    np.testing.assert_allclose(each.mean(axis=0), rank_logits(ranker, samples), atol=1e-5)

@@ -159,7 +159,7 @@ def test_an_item_is_as_popular_as_its_category_first(tiny: RetailSplit) -> None:
     assert (scores[0] == scores[1]).all()
     record = {item: place for place, item in enumerate(tiny.data.item_ids)}
     leaf = np.array([tiny.data.records[record[item]]["cate"] for item in tiny.item_ids])
-    sales = popular(tiny.train)
+    sales = popular(tiny.train, half_life=28.0)
     mean = {name: sales[leaf == name].mean() for name in np.unique(leaf)}
     order = np.argsort(-scores[0], kind="stable")
     expected = sorted(range(len(leaf)), key=lambda item: (-mean[leaf[item]], -sales[item]))

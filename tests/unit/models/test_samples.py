@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from models.catalogue import build_schema, purchases_before, select_items, table
 from models.config import QUICK, CatalogueConfig
 from models.dataset import CatalogueEvents, DataFault, PreparedData, load_prepared
 from models.features import DAY_MS, EVENT_TYPES, Event, FeatureEncoder, ItemTable, UserContext
-from models.samples import active_users, context_of, past_of, tower_samples
+from models.samples import active_users, context_of, past_of, ranked_users, tower_samples
 from tests.unit.models.prepared import ITEMS, START, USERS, write_prepared
 
 pytestmark = pytest.mark.unit
@@ -106,3 +107,17 @@ def test_missing_data_is_named_in_one_line(tmp_path: Path) -> None:
 def test_no_events_before_a_date_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataFault, match="no events"):
         load_prepared(write_prepared(tmp_path), until=START - 10 * DAY_MS)
+
+
+def test_of_many_active_users_the_same_few_are_drawn_each_time(
+    data: PreparedData, events: CatalogueEvents
+) -> None:
+    begin = START + 60 * DAY_MS
+    few = replace(QUICK, rank=replace(QUICK.rank, users=USERS // 3))
+    drawn = ranked_users(events, begin, data.end, few)
+    assert len(drawn) == USERS // 3
+    assert (np.diff(drawn) > 0).all()
+    np.testing.assert_array_equal(drawn, ranked_users(events, begin, data.end, few))
+    np.testing.assert_array_equal(
+        ranked_users(events, begin, data.end, QUICK), active_users(events, begin, data.end)
+    )
