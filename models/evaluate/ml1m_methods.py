@@ -92,7 +92,8 @@ def _expected(found: Rows) -> FloatArray:
     """Expected stars above the neutral 3, [R]: near 0, where fitting a slope begins."""
     if found.history is None:
         raise ValueError("rows without a history")
-    return found.history.base + found.history.mean - np.float32(_NEUTRAL)
+    expected: FloatArray = found.history.base + found.history.mean - np.float32(_NEUTRAL)
+    return expected
 
 
 def boosted(_task: Task, learn: Rows, score: Rows, seed: int, _work: Path) -> FloatArray:
