@@ -62,10 +62,10 @@ class RecallConfig:
     """How many candidates each channel gives, as served."""
 
     looked_at: int = 10
-    bought_again: int = 75
-    item_to_item: int = 75
-    tower: int = 30
-    popular: int = 20
+    bought_again: int = 70
+    item_to_item: int = 70
+    tower: int = 25
+    popular: int = 15
     trending: int = 10
     segment: int = 130  # of a shopper without events, in place of what needs a history
 

@@ -42,10 +42,10 @@ class Quotas:
 
     # As `models.config.RecallConfig` draws the ranker's candidates: it sees here what it learnt from.
     bought_again: float = 0.38
-    item_to_item: float = 0.24
-    two_tower: float = 0.20
+    item_to_item: float = 0.33
+    two_tower: float = 0.12
     popular: float = 0.07
-    trending: float = 0.05
+    trending: float = 0.04
     segment: float = 0.04
     new: float = 0.02
     leading: int = 0  # the first items of `segment` come before all turns
