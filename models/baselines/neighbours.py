@@ -29,15 +29,13 @@ class ItemKnn:
         self._bought = split.bought
         by_item = split.bought.T.tocsr()
         root = np.sqrt(np.maximum(np.asarray(split.bought.sum(axis=0)).ravel(), 1.0))
-        lines = []
+        lines, count = [], min(self._neighbours, len(root) - 1)
         for begin in range(0, len(root), _BLOCK):
             common = (by_item[begin : begin + _BLOCK] @ split.bought).toarray()
             norm = root[begin : begin + _BLOCK, None] * root[None, :]
             similar = common / norm * (common / (common + self._shrinkage))
             similar[np.arange(len(similar)), begin + np.arange(len(similar))] = 0.0
-            least = -np.partition(-similar, self._neighbours, axis=1)[
-                :, self._neighbours : self._neighbours + 1
-            ]
+            least = -np.partition(-similar, count, axis=1)[:, count : count + 1]
             lines.append(scipy.sparse.csr_matrix(np.where(similar > least, similar, 0.0).astype(np.float32)))
         self._similar = scipy.sparse.vstack(lines).tocsr()  # line: an item, columns: its neighbours
 

@@ -51,7 +51,21 @@ def platt(
     logits: npt.NDArray[np.floating], labels: npt.NDArray[np.floating], steps: int = 20
 ) -> tuple[float, float]:
     """Slope and intercept with which sigmoid(slope · logit + intercept) fits the labels (Platt, 1999)."""
-    design = np.stack([logits.astype(np.float64), np.ones(len(logits))], axis=1)  # [R, 2]
+    middle, spread = float(logits.mean(dtype=np.float64)), float(logits.std(dtype=np.float64))
+    if not spread > 0:
+        return 1.0, 0.0
+    # Newton's steps begin at 0: far from there, as with stars, they would run away.
+    scaled = (logits.astype(np.float64) - middle) / spread
+    slope, intercept = _newton(scaled, labels, steps)
+    # A slope that would turn the order around says only that there is nothing to learn from.
+    return (slope / spread, intercept - slope * middle / spread) if slope > 0 else (1.0, 0.0)
+
+
+def _newton(
+    logits: npt.NDArray[np.floating], labels: npt.NDArray[np.floating], steps: int
+) -> tuple[float, float]:
+    """Slope and intercept of a logistic regression on one number, of mean 0 and spread 1."""
+    design = np.stack([logits, np.ones(len(logits))], axis=1)  # [R, 2]
     weights = np.array([1.0, 0.0])
     for _ in range(steps):
         probability = 1.0 / (1.0 + np.exp(-np.clip(design @ weights, -30, 30)))
@@ -61,5 +75,4 @@ def platt(
         weights -= step
         if np.abs(step).max() < 1e-8:
             break
-    # A slope that would turn the order around says only that there is nothing to learn from.
-    return (float(weights[0]), float(weights[1])) if weights[0] > 0 else (1.0, 0.0)
+    return float(weights[0]), float(weights[1])

@@ -170,6 +170,10 @@ def test_calibration_finds_the_scale_of_the_logits() -> None:
     slope, intercept = platt(logits, label.astype(float))
     assert slope == pytest.approx(2.0, abs=0.1)
     assert intercept == pytest.approx(-1.0, abs=0.1)
+    far_slope, far_intercept = platt(50.0 * logits + 400.0, label.astype(float))
+    assert far_slope * 50.0 == pytest.approx(slope, rel=1e-3)
+    assert far_intercept + far_slope * 400.0 == pytest.approx(intercept, rel=1e-2)
+    assert platt(np.ones(5), np.array([0.0, 1.0, 0.0, 1.0, 1.0])) == (1.0, 0.0)
 
 
 def test_calibrated_probabilities_are_true_of_all_rows_though_few_were_drawn(

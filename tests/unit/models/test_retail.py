@@ -91,8 +91,9 @@ def test_tifu_mixes_own_counts_with_those_of_the_nearest(tiny: RetailSplit) -> N
     assert np.allclose(others.scores(np.array([3]))[0], expected, atol=1e-5)
 
 
-def test_item_neighbours_score_what_is_bought_together(tiny: RetailSplit) -> None:
-    method = ItemKnn(neighbours=10)
+@pytest.mark.parametrize("neighbours", [10, 100_000])
+def test_item_neighbours_score_what_is_bought_together(tiny: RetailSplit, neighbours: int) -> None:
+    method = ItemKnn(neighbours=neighbours)
     method.fit(tiny, 7)
     scores = method.scores(tiny.users)
     assert scores.shape == (len(tiny.users), len(tiny.item_ids))
