@@ -50,8 +50,6 @@ def test_a_channel_that_runs_out_leaves_its_turns_to_the_others() -> None:
 def test_an_item_of_two_channels_is_named_once_with_both() -> None:
     quotas = Quotas(popular=0.07, trending=0.05)
     merged = merge({"popular": found(1, 2, 3), "trending": found(9, 3)}, quotas, 10, IDS)
-        {"popular": found(1, 2, 3), "trending": found(9, 3)}, Quotas(popular=0.07, trending=0.05), 10, IDS
-    )
     assert sorted(candidate.item_id for candidate in merged) == ["i1", "i2", "i3", "i9"]
     both = next(candidate for candidate in merged if candidate.item_id == "i3")
     assert both.channels == ("trending", "popular")
