@@ -36,6 +36,7 @@ from services.user.client import UserClient
 if TYPE_CHECKING:
     from services.rank.loaded import LoadedRanker
     from services.rank.service import RankService
+    from services.recall.fresh import FreshItems
     from services.recall.loaded import LoadedRelease
     from services.recall.service import RecallService
 
@@ -151,13 +152,21 @@ def _recall(settings: Settings) -> tuple[Part[RecallService], ReleaseStore[Loade
     availability = Availability(unavailable_ids)
     availability.open()
     releases = ReleaseStore(settings.artifacts_dir, load, store, warm=LoadedRelease.warm).open()
-    live = LiveItems(*_registered(store), lambda: releases.get().fresh).open()
+    live = LiveItems(*_registered(store), lambda: _fresh(releases), availability.refresh).open()
     part = Part(
         RecallService(releases, availability),
         ready=releases.check_ready,
         close=closing(live.close, availability.close, releases.close, store.close),
     )
     return part, releases
+
+
+def _fresh(releases: ReleaseStore[LoadedRelease]) -> FreshItems | None:
+    """The new items of the current release; None while there is none."""
+    try:
+        return releases.get().fresh
+    except ReleaseNotLoaded:
+        return None
 
 
 def _registered(

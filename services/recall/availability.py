@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from typing import NamedTuple
 
 import structlog
@@ -35,6 +35,7 @@ class Availability:
         self._stop = Event()
         self._thread: Thread | None = None
         self._failing = False
+        self._reading = Lock()  # an older state must not follow a newer one
 
     @property
     def current(self) -> LiveSet:
@@ -54,7 +55,11 @@ class Availability:
             self._thread.join(timeout=5)
 
     def refresh(self) -> None:
-        """Read the set once; on failure keep what is known."""
+        """Read the set once; on failure keep what is known. Thread-safe."""
+        with self._reading:
+            self._refresh()
+
+    def _refresh(self) -> None:
         try:
             ids = frozenset(self._read())
         except Exception as error:  # any failure of the store means the same: the last value stays

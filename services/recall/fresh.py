@@ -58,7 +58,8 @@ class FreshItems:
 
     def knows(self, item_id: str) -> bool:
         """Whether the item was in the release's data or has come in since."""
-        return item_id in self._index or item_id in self._pool.place
+        name = canonical(item_id)
+        return name in self._index or name in self._pool.place
 
     def add(self, records: Sequence[Mapping[str, Any]]) -> int:
         """Take in items in the Redis form; those that are there already are passed over. Returns how many

@@ -25,6 +25,8 @@ class LiveItems:
         registered: ids of the items written through the API, in any order; may raise anything.
         records: these items in the Redis form, None where one is gone; may raise anything.
         fresh: the new items of the release in use; None while there is none.
+        read_availability: called between reading items and adding them, so that what was registered as sold
+            out is known to be before it can be proposed.
     """
 
     def __init__(
@@ -32,9 +34,11 @@ class LiveItems:
         registered: Callable[[], Sequence[str]],
         records: Callable[[Sequence[str]], Sequence[Record | None]],
         fresh: Callable[[], FreshItems | None],
+        read_availability: Callable[[], object],
         refresh_s: float = REFRESH_S,
     ) -> None:
         self._registered, self._records, self._fresh = registered, records, fresh
+        self._read_availability = read_availability
         self._refresh_s = refresh_s
         self._seen: tuple[FreshItems | None, frozenset[str]] = (None, frozenset())
         self._stop = Event()
@@ -64,6 +68,7 @@ class LiveItems:
         count = 0
         for start in range(0, len(came), _BATCH):
             found = self._records(came[start : start + _BATCH])
+            self._read_availability()
             count += fresh.add([record for record in found if record is not None])
         self._seen = (fresh, there)
         return count

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -37,12 +37,15 @@ def store_catalogue(redis_url: str) -> None:
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[dict[str, str]]:
+def served(folder: Path, write: Callable[[Path], Path] = write_release) -> Iterator[dict[str, str]]:
     """host:port of each service. Milvus is away, and rank runs ONNX.
 
     User "5" is stored, with an age that the data writes as "2.0" and purchases of i5, i17 and i29.
+
+    Args:
+        write: writes the release into a folder and returns its own; it has the tiny release's catalogue.
     """
-    set_current(write_release(folder).name, folder)
+    set_current(write(folder).name, folder)
     values: dict[str, Any] = {
         "_env_file": None,
         "artifacts_dir": folder,

@@ -132,7 +132,7 @@ def test_live_items_come_in_once_and_again_after_a_change_of_release(release: Re
         asked.append(list(item_ids))
         return [registered[item] for item in item_ids]
 
-    live = LiveItems(lambda: list(registered), read, lambda: current[0])
+    live = LiveItems(lambda: list(registered), read, lambda: current[0], lambda: None)
     assert live.refresh() == 1
     assert asked == [["gone", "n99"]]  # i5 was in the release's data: no new item
     assert live.refresh() == 0
@@ -143,5 +143,26 @@ def test_live_items_come_in_once_and_again_after_a_change_of_release(release: Re
 
 
 def test_live_items_wait_for_a_release(release: Release) -> None:
-    live = LiveItems(lambda: ["n99"], lambda ids: [None for _ in ids], lambda: None)
+    live = LiveItems(lambda: ["n99"], lambda ids: [None for _ in ids], lambda: None, lambda: None)
     assert live.refresh() == 0
+
+
+def test_what_cannot_be_bought_is_read_after_an_item_and_before_it_is_proposed(fresh: FreshItems) -> None:
+    steps: list[str] = []
+
+    def read(item_ids: Sequence[str]) -> list[dict[str, Any] | None]:
+        steps.append("items")
+        return [fresh_record(99, 2)]
+
+    def read_availability() -> None:
+        steps.append("proposed" if fresh.knows("n99") else "not yet proposed")
+
+    assert LiveItems(lambda: ["n99"], read, lambda: fresh, read_availability).refresh() == 1
+    assert steps == ["items", "not yet proposed"]
+    assert fresh.knows("n99")
+
+
+def test_an_id_is_known_in_each_way_it_is_written(fresh: FreshItems) -> None:
+    fresh.add([fresh_record(0, 2, sku_id="17.0")])
+    assert fresh.knows("17")
+    assert fresh.knows("17.0")
