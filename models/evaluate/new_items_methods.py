@@ -17,10 +17,10 @@ from models.catalogue import build_schema, select_items
 from models.config import TrainConfig
 from models.dataset import CatalogueEvents, PreparedData
 from models.evaluate.errors import ProtocolError
+from models.evaluate.new_items_served import Served
 from models.evaluate.ranking import DoubleArray, IntArray
-from models.features import DAY_MS, EVENT_TYPES, Event, UserContext, encode_items
+from models.features import DAY_MS, encode_items
 from models.new_items_fit import NewItemFit
-from models.new_items_store import read_new_items
 from models.release import Release
 from models.samples import context_of, past_of
 
@@ -158,48 +158,6 @@ class NewItems:
         model, fit = self._model, self._fit
         personal = [model.personal(fit.taken(user, self._cut), self._bins) for user in users.tolist()]
         return np.stack(personal) + self._prior
-
-
-class Served:
-    """The channel ``new`` of a release, asked as recall asks it, for what it has of items without events."""
-
-    ties = False
-
-    def __init__(
-        self, data: PreparedData, new: IntArray, cut: int, config: TrainConfig, release: Release | None
-    ) -> None:
-        from services.recall.fresh import FreshItems  # noqa: PLC0415 - the services, only where asked
-
-        stored = read_new_items(release) if release is not None else None
-        if release is None or stored is None:
-            raise ProtocolError("the release knows nothing of new items: train again")
-        self._data, self._cut = data, cut
-        self._fresh = FreshItems(stored, release.schema, release.data_end)
-        self._limit = release.schema.history_length
-        self._place = {data.item_ids[item]: place for place, item in enumerate(new.tolist())}
-
-    def scores(self, users: IntArray) -> Scores:
-        """[B, P]; -inf for what is not proposed."""
-        from services.common.ports import NO_FILTER  # noqa: PLC0415
-        from services.recall.availability import LiveSet  # noqa: PLC0415
-
-        found = np.full((len(users), len(self._place)), -np.inf, np.float32)
-        for line, user in enumerate(users.tolist()):
-            context = context_before(self._data, user, self._cut, self._limit)
-            ids, scores = self._fresh.best(context, NO_FILTER, LiveSet(0, None), len(self._fresh))
-            for item, score in zip(ids, scores.tolist(), strict=True):
-                if item in self._place:
-                    found[line, self._place[item]] = score
-        return found
-
-
-def context_before(data: PreparedData, user: int, moment: int, limit: int) -> UserContext:
-    """The user's context as the user service would give it at the moment."""
-    stream = data.events
-    part = stream.before(user, moment, limit)
-    rows = zip(stream.item[part].tolist(), stream.type[part].tolist(), stream.at[part].tolist(), strict=True)
-    events = [Event(data.item_ids[item], EVENT_TYPES[kind], at) for item, kind, at in rows if item >= 0]
-    return UserContext(data.user_ids[user], data.profiles[user], events[::-1], moment)
 
 
 class NewItemsPrior(NewItems):

@@ -3,8 +3,8 @@
 Each user's context goes through ``RecallService.recall_items`` and ``RankService.rank_items`` in this
 process: the same classes, filters and ONNX files as behind gRPC, exact search standing in for Milvus. The
 list is the candidates by the ranker's probability. ``page`` adds what recommend does to that order: its
-variety and session rules (``services/recommend/policy.py``). This is the one place of ``models`` that knows
-the services (docs/adr/0150).
+variety and session rules (``services/recommend/policy.py``). This and
+``new_items_served.py`` are the places of ``models`` that know the services (docs/adr/0150).
 """
 
 from __future__ import annotations
