@@ -56,23 +56,37 @@ def platt(
         return 1.0, 0.0
     # Newton's steps begin at 0: far from there, as with stars, they would run away.
     scaled = (logits.astype(np.float64) - middle) / spread
-    slope, intercept = _newton(scaled, labels, steps)
+    taken, others = int((labels > 0.5).sum()), int((labels <= 0.5).sum())
+    # Platt's own targets: never quite 0 or 1, so that labels which scores tell apart for sure have an end.
+    targets = np.where(labels > 0.5, (taken + 1) / (taken + 2), 1 / (others + 2))
+    slope, intercept = _newton(scaled, targets, steps)
     # A slope that would turn the order around says only that there is nothing to learn from.
     return (slope / spread, intercept - slope * middle / spread) if slope > 0 else (1.0, 0.0)
 
 
 def _newton(
-    logits: npt.NDArray[np.floating], labels: npt.NDArray[np.floating], steps: int
+    logits: npt.NDArray[np.floating], targets: npt.NDArray[np.floating], steps: int
 ) -> tuple[float, float]:
-    """Slope and intercept of a logistic regression on one number, of mean 0 and spread 1."""
+    """Slope and intercept of a logistic regression on one number of mean 0 and spread 1, from the base rate on;
+    a step that would not lower the loss is halved until it does."""
     design = np.stack([logits, np.ones(len(logits))], axis=1)  # [R, 2]
-    weights = np.array([1.0, 0.0])
+
+    def loss(weights: npt.NDArray[np.float64]) -> float:
+        odds = design @ weights
+        return float((np.logaddexp(0.0, odds) - targets * odds).mean())
+
+    base = float(targets.mean())
+    weights = np.array([0.0, np.log(base / (1.0 - base))])
+    least = loss(weights)
     for _ in range(steps):
         probability = 1.0 / (1.0 + np.exp(-np.clip(design @ weights, -30, 30)))
-        gradient = design.T @ (probability - labels)
+        gradient = design.T @ (probability - targets)
         curvature = (design * (probability * (1 - probability))[:, None]).T @ design + 1e-3 * np.eye(2)
         step = np.linalg.solve(curvature, gradient)
-        weights -= step
-        if np.abs(step).max() < 1e-8:
+        while loss(weights - step) > least and np.abs(step).max() > 1e-8:
+            step /= 2.0
+        if np.abs(step).max() <= 1e-8:
             break
+        weights = weights - step
+        least = loss(weights)
     return float(weights[0]), float(weights[1])
