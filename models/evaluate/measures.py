@@ -67,8 +67,10 @@ def platt(
 def _newton(
     logits: npt.NDArray[np.floating], targets: npt.NDArray[np.floating], steps: int
 ) -> tuple[float, float]:
-    """Slope and intercept of a logistic regression on one number of mean 0 and spread 1, from the base rate on;
-    a step that would not lower the loss is halved until it does."""
+    """Slope and intercept of a logistic regression on one number of mean 0 and spread 1.
+
+    Begins at the base rate; a step that would not lower the loss is halved until it does.
+    """
     design = np.stack([logits, np.ones(len(logits))], axis=1)  # [R, 2]
 
     def loss(weights: npt.NDArray[np.float64]) -> float:
