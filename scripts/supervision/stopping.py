@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import psutil
+
 from scripts.supervision.leftovers import end, find_leftovers
 from scripts.supervision.supervisor import Supervisor
 
 _WAVES = (("nginx", "web1", "web2"), ("recommend", "rank", "recall", "item", "user"))
+_GOING_S = 3.0  # children that got the signal may need this long to be gone on a busy machine
 
 
 def stop_all(supervisor: Supervisor, state_dir: Path) -> list[str]:
@@ -20,6 +23,7 @@ def stop_all(supervisor: Supervisor, state_dir: Path) -> list[str]:
         for wave in (*_WAVES, tuple(rest)):
             supervisor.stop(wave)
         supervisor.shut_down()
+        psutil.wait_procs(find_leftovers(state_dir), timeout=_GOING_S)
     stopped += end(find_leftovers(state_dir))
     supervisor.forget()
     return stopped
