@@ -5,7 +5,6 @@ Legend: U users, L positions of a window, B windows of a batch, D embedding dim,
 
 from __future__ import annotations
 
-import ctypes
 import itertools
 import json
 import time
@@ -18,6 +17,7 @@ import numpy.typing as npt
 import paddle
 from paddle.utils import unique_name
 
+from models.allocator import keep_freed_memory
 from models.fitting import Checkpoints, fit, seed_everything
 from models.sequence import SequenceConfig, SequenceTower
 
@@ -105,7 +105,7 @@ def train_tower(
     only read. ``check`` runs each ``every`` epochs; its findings go to ``folder/progress.jsonl``. ``begin``:
     a tower whose weights are the first ones.
     """
-    keep_memory()
+    keep_freed_memory()
     seed_everything(seed)
     # Named by seed: several towers of one process are saved as one network, by these names.
     with unique_name.guard(f"sequence_{seed}_"):
@@ -165,14 +165,3 @@ def newest(
         for line, user in enumerate(chosen.tolist()):
             items[line, : sizes[user]] = histories[user][-length:]
         yield chosen, items
-
-
-def keep_memory() -> None:
-    """Let glibc reuse large blocks instead of mapping and clearing pages for each: a third of a step's time
-    here. Elsewhere it does nothing."""
-    try:
-        mallopt = ctypes.CDLL("libc.so.6").mallopt
-    except (OSError, AttributeError):
-        return
-    for option, value in ((-4, 0), (-1, 2**31 - 1), (-2, 2**28)):  # M_MMAP_MAX, M_TRIM_, M_TOP_PAD
-        mallopt(option, value)
