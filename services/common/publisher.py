@@ -6,18 +6,13 @@ import json
 import os
 import time
 from collections.abc import Callable, Mapping
-from threading import Event, Thread
-
-import structlog
 
 from services.common import keys
-from services.common.errors import Unavailable
+from services.common.follower import Follower
 from services.common.redis import Redis, redis_errors
 
 PUBLISH_S = 2.0
 EXPIRE_S = 10
-
-log = structlog.get_logger(__name__)
 
 
 class Publisher:
@@ -41,23 +36,17 @@ class Publisher:
         every_s: float = PUBLISH_S,
     ) -> None:
         self._service, self._rpcs, self._release, self._version = service, rpcs, release, version
-        self._redis, self._every_s = redis, every_s
-        self._started = time.time()
-        self._stop = Event()
-        self._thread: Thread | None = None
-        self._failing = False
+        self._redis, self._started = redis, time.time()
+        self._follower = Follower("figures", "figures.not_published", self.publish, every_s, at_once=False)
 
     def open(self) -> Publisher:
         """Begin, in a thread of its own."""
-        self._thread = Thread(target=self._run, name="figures", daemon=True)
-        self._thread.start()
+        self._follower.open()
         return self
 
     def close(self) -> None:
         """End."""
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join(timeout=2.0)
+        self._follower.close()
         self._redis.close()
 
     def publish(self) -> None:
@@ -73,13 +62,3 @@ class Publisher:
         }
         with redis_errors():
             self._redis.set(keys.stats(self._service, pid), json.dumps(figures), ex=EXPIRE_S)
-
-    def _run(self) -> None:
-        while not self._stop.wait(self._every_s):
-            try:
-                self.publish()
-                self._failing = False
-            except Unavailable as error:
-                if not self._failing:
-                    log.info("figures.not_published", error=str(error))
-                self._failing = True

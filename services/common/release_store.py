@@ -7,15 +7,16 @@ artifacts folder does.
 from __future__ import annotations
 
 import re
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from threading import Lock
 from typing import Generic, TypeVar
 
 import structlog
 
 from services.common.errors import EcrsError, ReleaseNotLoaded
+from services.common.follower import Follower
 from services.common.memory import settle
 from services.common.redis import Redis, redis_errors
 
@@ -52,33 +53,23 @@ class ReleaseStore(Generic[T]):
         warm: Callable[[T], object] | None = None,
         poll_s: float = 1.0,
     ) -> None:
-        self._dir, self._load, self._redis, self._warm, self._poll_s = (
-            artifacts_dir,
-            load,
-            redis,
-            warm,
-            poll_s,
-        )
+        self._dir, self._load, self._redis, self._warm = artifacts_dir, load, redis, warm
         # (current name, loaded by name): replaced as one, never changed, so that readers need no lock
         self._state: tuple[str, dict[str, T]] = ("", {})
         self._why_not = "no release is current yet: run `make train`"
         self._broken: tuple[str, float] = ("", 0.0)
-        self._stop = threading.Event()
-        self._refreshing = threading.Lock()
-        self._thread: threading.Thread | None = None
+        self._refreshing = Lock()
+        self._follower = Follower("release-store", "release_poll_failed", self.refresh, poll_s, at_once=False)
 
     def open(self) -> ReleaseStore[T]:
         """Load the current release if there is one (failures are logged), then keep looking."""
         self.refresh()
-        self._thread = threading.Thread(target=self._poll, name="release-store", daemon=True)
-        self._thread.start()
+        self._follower.open()
         return self
 
     def close(self) -> None:
         """Stop looking and let go of everything."""
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join(timeout=5.0)
+        self._follower.close()
         self._state = ("", {})
 
     @property
@@ -157,11 +148,3 @@ class ReleaseStore(Generic[T]):
             return (self._dir / CURRENT_FILE).read_text("utf-8").strip()
         except (OSError, UnicodeDecodeError):
             return self.current
-
-    def _poll(self) -> None:
-        while not self._stop.wait(self._poll_s):
-            try:
-                self.refresh()
-            except Exception:
-                # Without this thread no release would ever be loaded again.
-                log.exception("release_poll_failed")

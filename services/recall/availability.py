@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from threading import Event, Lock, Thread
+from threading import Lock
 from typing import NamedTuple
 
 import structlog
+
+from services.common.follower import Follower
 
 REFRESH_S = 1.0
 
@@ -30,10 +32,10 @@ class Availability:
 
     def __init__(self, read: Callable[[], Iterable[str]], refresh_s: float = REFRESH_S) -> None:
         self._read = read
-        self._refresh_s = refresh_s
         self._current = LiveSet(0, None)
-        self._stop = Event()
-        self._thread: Thread | None = None
+        self._follower = Follower(
+            "availability", "availability.unreadable", self.refresh, refresh_s, at_once=False
+        )
         self._failing = False
         self._reading = Lock()  # an older state must not follow a newer one
 
@@ -45,14 +47,11 @@ class Availability:
     def open(self) -> None:
         """Read once, then go on reading in a thread of its own."""
         self.refresh()
-        self._thread = Thread(target=self._run, name="availability", daemon=True)
-        self._thread.start()
+        self._follower.open()
 
     def close(self) -> None:
         """Stop reading."""
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join(timeout=5)
+        self._follower.close()
 
     def refresh(self) -> None:
         """Read the set once; on failure keep what is known. Thread-safe."""
@@ -70,7 +69,3 @@ class Availability:
         self._failing = False
         if ids != self._current.ids:
             self._current = LiveSet(self._current.version + 1, ids)
-
-    def _run(self) -> None:
-        while not self._stop.wait(self._refresh_s):
-            self.refresh()

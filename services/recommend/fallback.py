@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from threading import Event, Thread
 
 import structlog
 
 from models.features import UserContext
 from services.common.errors import Unavailable
+from services.common.follower import Follower
 from services.common.ports import Candidate, RecallPort, RecallResult
 
 REFRESH_S = 15.0
@@ -31,8 +31,9 @@ class LastGoodList:
     def __init__(self, recall: RecallPort, seed: Callable[[], RecallResult | None]) -> None:
         self._recall, self._seed = recall, seed
         self._list: RecallResult | None = None
-        self._stop = Event()
-        self._thread: Thread | None = None
+        self._follower = Follower(
+            "last-good-list", "fallback.missing", self._follow, REFRESH_S, retry_s=_RETRY_S
+        )
 
     @property
     def current(self) -> RecallResult:
@@ -47,14 +48,11 @@ class LastGoodList:
     def open(self) -> None:
         """Take the seed, then keep the list fresh in the background."""
         self._list = self._seed()
-        self._thread = Thread(target=self._run, name="last-good-list", daemon=True)
-        self._thread.start()
+        self._follower.open()
 
     def close(self) -> None:
         """Stop refreshing."""
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join(timeout=_TIMEOUT_S + 1)
+        self._follower.close()
 
     def refresh(self) -> None:
         """Ask once; on failure keep what there is."""
@@ -66,11 +64,9 @@ class LastGoodList:
         if found.candidates:
             self._list = found
 
-    def _run(self) -> None:
-        wait_s = 0.0
-        while not self._stop.wait(wait_s):
-            self.refresh()
-            wait_s = REFRESH_S if self._list else _RETRY_S
+    def _follow(self) -> None:
+        self.refresh()
+        self.check_ready()
 
 
 def popular_candidates(channel: list[tuple[str, float]]) -> tuple[Candidate, ...]:

@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from threading import Event, Thread
 from typing import Protocol, TypeVar
 
 import structlog
 
 from services.common.errors import EcrsError, Unavailable
+from services.common.follower import Follower
 from services.common.ports import Item
 from services.item.search.engine import SearchEngine
 
@@ -72,26 +72,23 @@ class SearchFeed:
         poll_s: float = POLL_S,
         make: Callable[[], SearchEngine] = SearchEngine,
     ) -> None:
-        self._catalogue, self._popularity, self._poll_s, self._make = catalogue, popularity, poll_s, make
+        self._catalogue, self._popularity, self._make = catalogue, popularity, make
         self._engine: SearchEngine | None = None
         self._retired: SearchEngine | None = None
         self._seen = Changes("", "", (), frozenset())
         self._weights = NO_POPULARITY
-        self._stop = Event()
-        self._thread: Thread | None = None
-        self._failing = False
+        self._follower = Follower(
+            "search-feed", "search.not_refreshed", self.refresh, poll_s, retry_s=_RETRY_S
+        )
 
     def open(self) -> SearchFeed:
         """Start building in a thread of its own."""
-        self._thread = Thread(target=self._run, name="search-feed", daemon=True)
-        self._thread.start()
+        self._follower.open()
         return self
 
     def close(self) -> None:
         """Stop following, and free the index."""
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join(timeout=5)
+        self._follower.close()
         for engine in (self._engine, self._retired):
             if engine is not None:
                 engine.close()
@@ -129,11 +126,11 @@ class SearchFeed:
         everything: list[Item] = []
         for ids in self._pages():
             everything += [item for item in self._catalogue.items(ids) if item is not None]
-            if self._stop.wait(_BREATH_S):
+            if self._follower.rest(_BREATH_S):
                 return
         for batch in _chunks(iter(everything)):
             engine.put(batch)
-            if self._stop.wait(_BREATH_S):
+            if self._follower.rest(_BREATH_S):
                 return
         engine.set_unavailable(begin.unavailable)
         self._weights = self._newest_weights()
@@ -163,24 +160,7 @@ class SearchFeed:
         except EcrsError:
             return self._weights  # no release is loaded yet
 
-    def _run(self) -> None:
-        wait_s = 0.0
-        while not self._stop.wait(wait_s):
-            wait_s = self._poll_s
-            try:
-                self.refresh()
-                self._failing = False
-            except Exception as error:  # whatever it is, the index that there is goes on serving
-                if not self._failing:
-                    log.warning("search.not_refreshed", error=str(error), exc_info=_is_bug(error))
-                self._failing = True
-                wait_s = _RETRY_S
-
 
 def _chunks(values: Iterator[T]) -> Iterator[list[T]]:
     while chunk := list(islice(values, _BATCH)):
         yield chunk
-
-
-def _is_bug(error: Exception) -> bool:
-    return not isinstance(error, EcrsError)
