@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -152,7 +153,10 @@ def _recall(settings: Settings) -> tuple[Part[RecallService], ReleaseStore[Loade
     availability = Availability(unavailable_ids)
     availability.open()
     releases = ReleaseStore(settings.artifacts_dir, load, store, warm=LoadedRelease.warm).open()
-    live = LiveItems(*_registered(store), lambda: _fresh(releases), availability.refresh).open()
+    items = RedisItemStore(store)
+    live = LiveItems(
+        items.written, partial(_records, items), lambda: _fresh(releases), availability.refresh
+    ).open()
     part = Part(
         RecallService(releases, availability),
         ready=releases.check_ready,
@@ -169,21 +173,9 @@ def _fresh(releases: ReleaseStore[LoadedRelease]) -> FreshItems | None:
         return None
 
 
-def _registered(
-    store: redis.Redis,
-) -> tuple[Callable[[], list[str]], Callable[[Sequence[str]], list[dict[str, Any] | None]]]:
-    """The ids of the items written through the API, and the items of some ids in the Redis form."""
-    items = RedisItemStore(store)
-
-    def ids() -> list[str]:
-        with redis.redis_errors():
-            members = cast("list[bytes]", store.zrange(keys.LIVE_ITEMS, 0, -1))
-        return [member.decode("utf-8", "replace") for member in members]
-
-    def records(item_ids: Sequence[str]) -> list[dict[str, Any] | None]:
-        return [json.loads(item_to_json(item)) if item else None for item in items.items(item_ids)]
-
-    return ids, records
+def _records(items: RedisItemStore, item_ids: Sequence[str]) -> list[dict[str, Any] | None]:
+    """Items in the Redis form, None where there is none."""
+    return [json.loads(item_to_json(item)) if item else None for item in items.items(item_ids)]
 
 
 def _rank(settings: Settings) -> tuple[Part[RankService], ReleaseStore[LoadedRanker]]:

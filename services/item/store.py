@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import structlog
 
 from services.common import keys
 from services.common.generations import GenerationReader, Pipeline
 from services.common.ports import Item
-from services.common.redis import Redis, ping
+from services.common.redis import Redis, ping, redis_errors
 from services.item.codec import item_from_json, item_to_json
 from services.item.search.feed import Changes
 
@@ -102,8 +103,23 @@ class RedisItemStore:
 
         unavailable, entries = self._reader.read(ask)
         last = entries[-1][0].decode() if entries else cursor or _BEGINNING
-        written = [item_id for _, entry in entries for item_id in json.loads(entry[b"ids"])] if cursor else []
+        written = _written(entries) if cursor else []
         return Changes(seen, last, tuple(written), frozenset(raw.decode() for raw in unavailable))
+
+    def written(self, cursor: str) -> tuple[str, list[str]]:
+        """A cursor, and the ids of the items written through this store after `cursor`, maybe some earlier
+        ones and some twice; of all that ever were for "", and where the stream of changes no longer goes back
+        so far."""
+        with redis_errors():
+            entries: Any = self._redis.xrange(keys.CHANGED_ITEMS, min=cursor) if cursor else []
+            if entries and entries[0][0].decode() == cursor:  # nothing between was dropped
+                return entries[-1][0].decode(), _written(entries[1:])
+            with self._redis.pipeline(transaction=False) as pipeline:
+                # The cursor first: what is written between the two is told twice, not never.
+                pipeline.xrevrange(keys.CHANGED_ITEMS, count=1)
+                pipeline.zrange(keys.LIVE_ITEMS, 0, -1)
+                newest, live = pipeline.execute()
+        return newest[0][0].decode() if newest else "", [raw.decode() for raw in live]
 
     def ids_after(self, item_id: str, count: int) -> list[str]:
         """The next `count` item ids in byte order after `item_id` ("" for the first)."""
@@ -115,6 +131,10 @@ class RedisItemStore:
 
         loaded, live = self._reader.read(ask)
         return [raw.decode() for raw in sorted({*loaded, *live})[:count]]
+
+
+def _written(entries: Iterable[tuple[bytes, Mapping[bytes, bytes]]]) -> list[str]:
+    return [item_id for _, entry in entries for item_id in json.loads(entry[b"ids"])]
 
 
 def _item(raw: bytes | None, item_id: str, *, available: bool) -> Item | None:

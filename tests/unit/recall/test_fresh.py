@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Event as Signal
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from models.features import DAY_MS, Event, UserContext
 from models.new_items_store import read_new_items
 from models.release import Release, ReleaseError
+from services.common.errors import Unavailable
 from services.common.ports import ItemFilter
 from services.recall.availability import LiveSet
 from services.recall.fresh import FreshItems
@@ -128,11 +130,14 @@ def test_live_items_come_in_once_and_again_after_a_change_of_release(release: Re
     registered = {"n99": fresh_record(99, 2), "i5": fresh_record(5, 5), "gone": None}
     asked: list[list[str]] = []
 
+    def written(cursor: str) -> tuple[str, list[str]]:
+        return "later", [] if cursor else list(registered)
+
     def read(item_ids: Sequence[str]) -> list[dict[str, Any] | None]:
         asked.append(list(item_ids))
         return [registered[item] for item in item_ids]
 
-    live = LiveItems(lambda: list(registered), read, lambda: current[0], lambda: None)
+    live = LiveItems(written, read, lambda: current[0], lambda: None)
     assert live.refresh() == 1
     assert asked == [["gone", "n99"]]  # i5 was in the release's data: no new item
     assert live.refresh() == 0
@@ -143,8 +148,36 @@ def test_live_items_come_in_once_and_again_after_a_change_of_release(release: Re
 
 
 def test_live_items_wait_for_a_release(release: Release) -> None:
-    live = LiveItems(lambda: ["n99"], lambda ids: [None for _ in ids], lambda: None, lambda: None)
+    live = LiveItems(lambda _: ("", ["n99"]), lambda ids: [None for _ in ids], lambda: None, lambda: None)
     assert live.refresh() == 0
+
+
+def test_live_items_come_in_after_an_outage_of_the_store(fresh: FreshItems) -> None:
+    failures = {"ids": 2, "records": 1}
+    cursors: list[str] = []
+    done = Signal()
+
+    def fail(part: str) -> None:
+        if failures[part]:
+            failures[part] -= 1
+            raise Unavailable("the store is away")
+
+    def written(cursor: str) -> tuple[str, list[str]]:
+        cursors.append(cursor)
+        fail("ids")
+        if cursor:
+            done.set()
+        return "later", [] if cursor else ["n99"]
+
+    def records(item_ids: Sequence[str]) -> list[dict[str, Any] | None]:
+        fail("records")
+        return [fresh_record(99, 2) for _ in item_ids]
+
+    live = LiveItems(written, records, lambda: fresh, lambda: None, refresh_s=0.001).open()
+    assert done.wait(5)
+    live.close()
+    assert fresh.knows("n99")
+    assert cursors[:5] == ["", "", "", "", "later"]  # what was asked for in vain is asked for again
 
 
 def test_what_cannot_be_bought_is_read_after_an_item_and_before_it_is_proposed(fresh: FreshItems) -> None:
@@ -157,7 +190,7 @@ def test_what_cannot_be_bought_is_read_after_an_item_and_before_it_is_proposed(f
     def read_availability() -> None:
         steps.append("proposed" if fresh.knows("n99") else "not yet proposed")
 
-    assert LiveItems(lambda: ["n99"], read, lambda: fresh, read_availability).refresh() == 1
+    assert LiveItems(lambda _: ("", ["n99"]), read, lambda: fresh, read_availability).refresh() == 1
     assert steps == ["items", "not yet proposed"]
     assert fresh.knows("n99")
 
