@@ -9,7 +9,7 @@ RELEASE = "ecrs:release"
 """Name of the current release."""
 
 CHANGED_ITEMS = "ecrs:changed:i"
-"""Stream of writes through the item service, which search and recall follow: `ids`, a JSON list, in each entry."""
+"""Stream of writes of items, which search and recall follow: `ids`, a JSON list, in each entry."""
 
 IMPRESSIONS = "ecrs:impressions"
 """Stream of items shown in lists: `user`, `item`, `token` and `at` (ms) in each entry."""
