@@ -50,6 +50,17 @@ class Catalogue:
     def __len__(self) -> int:
         return len(self.prices)
 
+    def followed_by(self, more: Catalogue) -> Catalogue:
+        """The rows of this one, then those of `more`. Both stay as they are; what is equal is shared."""
+        made = Catalogue((), np.concatenate([self.prices, more.prices]))
+        made.available = np.concatenate([self.available, more.available])
+        for field, added in more._rows.items():
+            rows = made._rows[field] = dict(self._rows[field])
+            for name, places in added.items():
+                later = places + len(self)
+                rows[name] = np.concatenate([rows[name], later]) if name in rows else later
+        return made
+
     def matching(self, wanted: ItemFilter) -> Mask | None:
         """The rows that fit the filter's categories, brands and prices; None if these do not restrict."""
         low, high = wanted.price_min, wanted.price_max

@@ -28,33 +28,52 @@ MOST = 20_000
 
 @dataclass(frozen=True)
 class _Pool:
-    """The items of one moment, replaced as a whole. Lists and arrays of equal length P."""
+    """The P items of one moment, replaced as a whole. `ids` and `place` are added to later: what is beyond P
+    is not of this moment."""
 
-    ids: list[str]
-    place: Mapping[str, int]
-    records: list[Mapping[str, Any]]
+    ids: list[str]  # P or more
+    place: dict[str, int]
     bins: npt.NDArray[np.int32]  # [P, G]
     prior: FloatArray  # [P]
     catalogue: Catalogue
 
+    def __len__(self) -> int:
+        return len(self.prior)
+
+
+class _Growing:
+    """Rows that are added to in place; room for twice as many is made when it is used up."""
+
+    def __init__(self, empty: npt.NDArray[Any]) -> None:
+        self._room, self._size = empty, 0
+
+    def add(self, rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """All rows, these the last. What was given before stays as it is."""
+        end = self._size + len(rows)
+        if end > len(self._room):
+            held = self._room[: self._size]
+            self._room = np.empty((max(end, 2 * len(self._room)), *held.shape[1:]), held.dtype)
+            self._room[: self._size] = held
+        self._room[self._size : end] = rows
+        self._size = end
+        return self._room[:end]
+
 
 class FreshItems:
-    """The new items of one release; more can be added while it serves. Thread-safe."""
+    """The new items of one release; more can be added while it serves. Thread-safe: whoever asks takes the
+    pool of the moment and needs no lock."""
 
     def __init__(self, stored: StoredNewItems, schema: FeatureSchema, data_end: int) -> None:
         self._model: NewItemModel = stored.model
         self._index, self._schema, self._data_end = stored.index, schema, data_end
         self._lock = Lock()
-        self._pool = self._made([])
+        nothing = bins_of(stored.model, schema, [])
+        self._bins, self._prior = _Growing(nothing), _Growing(np.empty(0, np.float32))
+        self._pool = _Pool([], {}, nothing, np.empty(0, np.float32), _catalogue([]))
         self.add(stored.records)
 
     def __len__(self) -> int:
-        return len(self._pool.ids)
-
-    @property
-    def ids(self) -> Sequence[str]:
-        """The items' ids, in the order of the places that `best` gives."""
-        return self._pool.ids
+        return len(self._pool)
 
     def knows(self, item_id: str) -> bool:
         """Whether the item was in the release's data or has come in since."""
@@ -63,13 +82,15 @@ class FreshItems:
 
     def add(self, records: Sequence[Mapping[str, Any]]) -> int:
         """Take in items in the Redis form; those that are there already are passed over. Returns how many
-        came in."""
+        came in. Costs what these items cost, however many there are; only some plain arrays are copied."""
         with self._lock:
-            there = self._pool.place
-            came = [record for record in records if _id(record) not in there]
-            came = came[: MOST - len(there)]
+            pool = self._pool
+            named: dict[str, Mapping[str, Any]] = {}
+            for record in records:
+                named.setdefault(_id(record), record)
+            came = [item for item in named if item not in pool.place][: MOST - len(pool)]
             if came:
-                self._pool = self._made([*self._pool.records, *came])
+                self._pool = self._longer(pool, came, [named[item] for item in came])
             return len(came)
 
     def best(
@@ -82,7 +103,7 @@ class FreshItems:
         if not len(places):
             return [], np.empty(0, np.float32)
         taken = Taken.of(context, self._index, self._schema, self._data_end)
-        every = len(places) == len(pool.ids)  # as a rule: then nothing is to be copied
+        every = len(places) == len(pool)  # as a rule: then nothing is to be copied
         scores = pool.prior if every else pool.prior[places]
         if len(taken.items):
             scores = scores + self._model.personal(taken, pool.bins if every else pool.bins[places])
@@ -92,32 +113,40 @@ class FreshItems:
         order = np.argsort(-scores, kind="stable")
         return [pool.ids[place] for place in places[order].tolist()], scores[order]
 
-    def _made(self, records: list[Mapping[str, Any]]) -> _Pool:
+    def _longer(self, pool: _Pool, ids: list[str], records: list[Mapping[str, Any]]) -> _Pool:
+        """The pool with these items, too. What may fail comes before what is changed."""
         bins = bins_of(self._model, self._schema, records)
-        prices = [as_number(record.get("price")) for record in records]
-        known = np.array([np.nan if price is None else price for price in prices], np.float32)
-        ids = [_id(record) for record in records]
-        place = {item: number for number, item in enumerate(ids)}
-        return _Pool(ids, place, records, bins, self._model.prior_of(bins), Catalogue(records, known))
+        prior = self._model.prior_of(bins)
+        catalogue = pool.catalogue.followed_by(_catalogue(records))
+        pool.place.update((item, number) for number, item in enumerate(ids, len(pool)))
+        pool.ids.extend(ids)
+        return _Pool(pool.ids, pool.place, self._bins.add(bins), self._prior.add(prior), catalogue)
+
+
+def _catalogue(records: Sequence[Mapping[str, Any]]) -> Catalogue:
+    prices = [as_number(record.get("price")) for record in records]
+    known = np.array([np.nan if price is None else price for price in prices], np.float32)
+    return Catalogue(records, known)
 
 
 def _allowed(pool: _Pool, item_filter: ItemFilter, live: LiveSet, context: UserContext) -> Mask:
     """What may be shown, bool [P]: as for items of the release; what the shopper has taken or dislikes is
     not new to them."""
-    allowed: Mask = np.ones(len(pool.ids), np.bool_)
+    allowed: Mask = np.ones(len(pool), np.bool_)
     hidden = {event.item_id for event in context.events if event.type in ("dislike", "purchase")}
     hidden |= item_filter.exclude_item_ids
     if not item_filter.include_unavailable:
         if live.ids is None:
             allowed &= pool.catalogue.available
-        elif len(live.ids) <= len(pool.ids):
+        elif len(live.ids) <= len(pool):
             hidden |= live.ids
         else:
-            allowed &= [item not in live.ids for item in pool.ids]
+            allowed &= [item not in live.ids for item in pool.ids[: len(pool)]]
     matching = pool.catalogue.matching(item_filter)
     if matching is not None:
         allowed &= matching
-    allowed[[pool.place[item] for item in hidden if item in pool.place]] = False
+    places = (pool.place.get(item, len(pool)) for item in hidden)
+    allowed[[place for place in places if place < len(pool)]] = False
     return allowed
 
 

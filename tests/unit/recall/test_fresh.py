@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Event as Signal
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -81,6 +82,76 @@ def test_what_is_registered_later_is_proposed_once_without_a_new_release(fresh: 
     assert fresh.add([late, FRESH[0]]) == 1
     assert len(fresh) == len(FRESH) + 1
     assert fresh.best(shopper("i2", "i14"), ItemFilter(), NOBODY, 2)[0] == ["n2", "n99"]
+
+
+ASKED = [
+    ItemFilter(),
+    ItemFilter(include_unavailable=True),
+    ItemFilter(categories=frozenset({"leaf4", "department1"})),
+    ItemFilter(brands=frozenset({"brand2"}), price_max=20.0),
+    ItemFilter(price_min=10.0),
+    ItemFilter(exclude_item_ids=frozenset({"n2", "n30"})),
+]
+
+
+def many(count: int) -> list[dict[str, Any]]:
+    """Items of all kinds, some of them twice."""
+    kinds: list[dict[str, Any]] = [
+        {},
+        {"brand": "never seen"},
+        {"price": 30.0},
+        {"price": None},
+        {"available": False},
+    ]
+    records = [fresh_record(10 + n, n % 6, **kinds[n % 5]) for n in range(count)]
+    return [*records[: count // 2], records[3], *records[count // 2 :]]
+
+
+@pytest.mark.parametrize("size", [1, 3, 40])
+@pytest.mark.parametrize("wanted", ASKED)
+def test_items_that_come_in_little_by_little_are_as_those_that_come_at_once(
+    release: Release, fresh: FreshItems, size: int, wanted: ItemFilter
+) -> None:
+    stored = read_new_items(release)
+    assert stored is not None
+    slowly = FreshItems(stored, release.schema, release.data_end)
+    came = many(100)
+    assert fresh.add(came) == 100
+    assert sum(slowly.add(came[at : at + size]) for at in range(0, len(came), size)) == 100
+    assert len(slowly) == len(fresh)
+    sold_out = [NOBODY, LiveSet(1, frozenset({"n1", "n50"})), LiveSet(2, frozenset(map(str, range(200))))]
+    for live in sold_out:
+        for context in (shopper(), shopper("i2", "i14"), shopper("i4")):
+            ids, scores = fresh.best(context, wanted, live, 50)
+            again, the_same = slowly.best(context, wanted, live, 50)
+            assert again == ids
+            np.testing.assert_array_equal(the_same, scores)
+
+
+def test_whoever_asks_while_items_come_in_sees_those_of_one_moment(fresh: FreshItems) -> None:
+    came = many(300)
+
+    def add() -> None:
+        for record in came:
+            fresh.add([record])
+
+    order = list(dict.fromkeys(record["sku_id"] for record in [*FRESH, *came]))
+    hidden = {order[0], order[-1]}
+    wanted = ItemFilter(include_unavailable=True, exclude_item_ids=frozenset(hidden))
+    thread = Thread(target=add)
+    thread.start()
+    while thread.is_alive():
+        ids, scores = fresh.best(shopper("i2"), wanted, NOBODY, 1000)
+        assert len(ids) == len(scores) >= len(FRESH) - 1
+        assert set(ids) == set(order[1 : len(ids) + 1]) - hidden
+    assert set(fresh.best(shopper("i2"), wanted, NOBODY, 1000)[0]) == {*order} - hidden
+
+
+def test_no_more_than_so_many_come_in(fresh: FreshItems, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.recall.fresh.MOST", len(FRESH) + 2)
+    assert fresh.add(many(5)) == 2
+    assert fresh.add(many(5)) == 0
+    assert len(fresh) == len(FRESH) + 2
 
 
 def test_recall_names_new_items_by_their_channel_and_within_its_quota(recall: RecallService) -> None:
