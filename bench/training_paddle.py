@@ -6,7 +6,6 @@ The job, a JSON object as the one argument, is described in ``bench/training_job
 from __future__ import annotations
 
 import json
-import pickle
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ import numpy as np
 import paddle
 
 from bench.training_job import Arrays, Job, Result, Stopwatch, peak_mib
-from bench.training_samples import CONFIG
+from bench.training_samples import CONFIG, read_items
 from models.features import FeatureEncoder
 from models.fitting import Batches, Checkpoints, fit, rank_batches, tower_batches
 from models.registry import make_ranker, make_tower
@@ -28,15 +27,14 @@ from models.samples import RankSamples, TowerSamples
 def make(job: Job, arrays: Arrays) -> tuple[Any, Batches]:
     """The model with its first weights, and its batches."""
     folder = Path(job.folder)
-    with (folder / "schema.pickle").open("rb") as file:
-        schema, items = pickle.load(file)  # noqa: S301 - bench/training_samples.py wrote it
+    items = read_items(folder)
     model: Any
     if job.model == "dssm":
-        model = make_tower(schema, CONFIG.tower)
+        model = make_tower(items.schema, CONFIG.tower)
         contexts = TowerSamples({name: arrays[name] for name in job.feeds}, arrays["positives"])
-        batches = tower_batches(model, contexts, FeatureEncoder(schema, items), CONFIG.tower)
+        batches = tower_batches(model, contexts, FeatureEncoder(items.schema, items), CONFIG.tower)
     else:
-        model = make_ranker(schema, CONFIG.rank)
+        model = make_ranker(items.schema, CONFIG.rank)
         nothing = np.zeros(0, np.int64)
         sparse, dense, label = (arrays[name] for name in ("sparse", "dense", "label"))
         rows = RankSamples(sparse, dense, label, np.zeros(0, np.int32), nothing, nothing, nothing)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pickle
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from models.samples import RankSamples, rank_samples, ranked_users, tower_sample
 # Neighbours by cosine: EASE takes half a minute and changes nothing that is measured here.
 CONFIG = replace(QUICK, neighbour_method="cosine")
 _TOWER_DECAY = 1e-5  # as models/train.py
+_ITEM_ARRAYS = ("features", "prices", "stats", "neighbours", "neighbour_scores")
 
 
 def prepare(data: Path, folder: Path, steps: int, warm_up: int) -> dict[str, Job]:
@@ -53,8 +54,7 @@ def prepare(data: Path, folder: Path, steps: int, warm_up: int) -> dict[str, Job
     arrays |= {"sparse": rows.sparse, "dense": rows.dense, "label": rows.label}
     for name, array in arrays.items():
         np.save(folder / f"{name}.npy", array)
-    with (folder / "schema.pickle").open("wb") as file:
-        pickle.dump((schema, moment.table), file)
+    write_items(moment.table, folder)
     for name, model in (("dssm", tower), ("deepfm", ranker)):
         np.savez(folder / f"{name}.npz", **{key: value.numpy() for key, value in model.state_dict().items()})
     common = {"folder": str(folder), "threads": 1, "warm_up": warm_up, "seed": CONFIG.seed}
@@ -63,6 +63,24 @@ def prepare(data: Path, folder: Path, steps: int, warm_up: int) -> dict[str, Job
     buckets = _buckets(ranker.state_dict()["vectors.offsets"].numpy(), ranker.vectors.table.weight.shape[0])
     jobs["deepfm"] = _deepfm(rows, common, min(steps, rank_steps(rows, CONFIG.rank)), buckets)
     return jobs
+
+
+def write_items(items: ItemTable, folder: Path) -> None:
+    """Write the table into a folder: schema.json, item_ids.json and item_table.npz."""
+    (folder / "schema.json").write_text(items.schema.to_json(), "utf-8")
+    (folder / "item_ids.json").write_text(json.dumps(items.ids), "utf-8")
+    arrays = {name: getattr(items, name) for name in _ITEM_ARRAYS}
+    given = {name: array for name, array in arrays.items() if array is not None}
+    np.savez(folder / "item_table.npz", data_end=np.int64(items.data_end), **given)
+
+
+def read_items(folder: Path) -> ItemTable:
+    """The table that ``write_items`` wrote."""
+    schema = FeatureSchema.from_json((folder / "schema.json").read_text("utf-8"))
+    ids = json.loads((folder / "item_ids.json").read_text("utf-8"))
+    with np.load(folder / "item_table.npz") as file:
+        arrays = dict(file)
+    return ItemTable(schema, ids, data_end=int(arrays.pop("data_end")), **arrays)
 
 
 def _buckets(offsets: npt.NDArray[np.int64], rows: int) -> list[int]:
