@@ -16,7 +16,8 @@ from gevent.pywsgi import WSGIServer  # noqa: E402
 
 from services.common import log as logs  # noqa: E402
 from services.settings import Settings  # noqa: E402
-from tests.unit.webapp.fakes import DATASET_TOML, make_services  # noqa: E402
+from tests.unit.webapp.fake_stores import DATASET_TOML  # noqa: E402
+from tests.unit.webapp.fakes import make_services  # noqa: E402
 from tests.unit.webapp.stores import memory_stores  # noqa: E402
 from webapp import create_app  # noqa: E402
 

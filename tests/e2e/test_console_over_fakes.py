@@ -23,7 +23,7 @@ from services.user.server import servicer as user_servicer
 from tests.e2e import console_journeys as journeys
 from tests.support.redis_server import RedisServer, free_port
 from tests.unit.webapp.console.world import make_world
-from tests.unit.webapp.fakes import DATASET_TOML
+from tests.unit.webapp.fake_stores import DATASET_TOML
 
 pytestmark = pytest.mark.e2e
 

@@ -17,7 +17,7 @@ from services.common.errors import Unavailable
 from services.settings import ROOT, Settings
 from tests.support.crawl import Crawl, crawl, kind_of, submit
 from tests.unit.webapp.console.world import World, make_world
-from tests.unit.webapp.fakes import DATASET_TOML
+from tests.unit.webapp.fake_stores import DATASET_TOML
 from tests.unit.webapp.stores import memory_stores
 from webapp import create_app
 

@@ -13,7 +13,8 @@ from flask.testing import FlaskClient
 from services.common import keys
 from services.settings import Settings
 from tests.support.redis_server import RedisServer
-from tests.unit.webapp.fakes import DATASET_TOML, FakeServices, make_services
+from tests.unit.webapp.fake_stores import DATASET_TOML
+from tests.unit.webapp.fakes import FakeServices, make_services
 from webapp import create_app
 from webapp.cache_counters import KEY
 from webapp.shop import cache_stats

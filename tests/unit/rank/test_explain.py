@@ -12,7 +12,8 @@ from models.release import Release
 from services.common.ports import ItemExplanation
 from services.rank.groups import ITEM_ITSELF, groups_of
 from tests.support.releases import write_release
-from tests.support.request_path import NOW, real_rank
+from tests.support.request_path import real_rank
+from tests.support.stand_ins import NOW
 
 pytestmark = pytest.mark.unit
 

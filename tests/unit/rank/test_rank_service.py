@@ -11,7 +11,8 @@ from models.features import Event, UserContext
 from services.common.errors import EcrsError, InvalidArgument, ReleaseNotLoaded, Unavailable
 from services.rank.predictors import BadFeeds, Feeds, PredictorUnavailable, ReleaseMismatch
 from tests.support.releases import write_release
-from tests.support.request_path import NOW, Failing, real_rank
+from tests.support.request_path import real_rank
+from tests.support.stand_ins import NOW, Failing
 
 pytestmark = pytest.mark.unit
 

@@ -22,7 +22,8 @@ from services.recall.live_items import LiveItems
 from services.recall.service import RecallService
 from tests.support.fresh import FRESH, fresh_record, write_fresh_release
 from tests.support.releases import write_release
-from tests.support.request_path import NOW, LiveNow, real_recall
+from tests.support.request_path import LiveNow, real_recall
+from tests.support.stand_ins import NOW
 
 pytestmark = pytest.mark.unit
 

@@ -16,7 +16,8 @@ from services.recall.availability import LiveSet
 from services.recall.index.port import IndexUnavailable
 from services.recall.service import RecallService
 from tests.support.releases import leaf, records, write_release
-from tests.support.request_path import NOW, BrokenIndex, LiveNow, real_recall
+from tests.support.request_path import BrokenIndex, LiveNow, real_recall
+from tests.support.stand_ins import NOW
 
 pytestmark = pytest.mark.unit
 

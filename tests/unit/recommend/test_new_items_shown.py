@@ -10,7 +10,8 @@ from models.features import Event
 from services.common.ports import Item, RecommendQuery
 from services.recommend.policy import Policy, place_new
 from tests.support.fresh import FRESH, write_fresh_release
-from tests.support.request_path import NOW, RequestPath, real_path
+from tests.support.request_path import RequestPath, real_path
+from tests.support.stand_ins import NOW
 
 pytestmark = pytest.mark.unit
 

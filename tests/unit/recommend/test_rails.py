@@ -13,7 +13,8 @@ from services.common.errors import NotFound
 from services.common.ports import Candidate, Degradation, Item, RecommendQuery, UserEvent
 from services.recommend.rails import SHIFT, ranked_places
 from tests.support.releases import write_release
-from tests.support.request_path import NOW, FakeRecall, RequestPath, fake_path, real_path
+from tests.support.request_path import RequestPath, fake_path, real_path
+from tests.support.stand_ins import NOW, FakeRecall
 
 pytestmark = pytest.mark.unit
 

@@ -12,7 +12,8 @@ from services.common.errors import DeadlineExceeded, InvalidArgument, NotFound
 from services.common.ports import Item, ItemFilter, RecommendQuery, UserEvent
 from services.recommend.attribution import read_token
 from tests.support.releases import leaf, write_release
-from tests.support.request_path import NOW, RequestPath, real_path
+from tests.support.request_path import RequestPath, real_path
+from tests.support.stand_ins import NOW
 
 pytestmark = pytest.mark.unit
 

@@ -11,7 +11,8 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from services.settings import Settings
-from tests.unit.webapp.fakes import DATASET_TOML, FakeServices, make_services
+from tests.unit.webapp.fake_stores import DATASET_TOML
+from tests.unit.webapp.fakes import FakeServices, make_services
 from tests.unit.webapp.stores import memory_stores
 from webapp import create_app
 from webapp.stores import Stores

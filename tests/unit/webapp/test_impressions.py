@@ -14,7 +14,8 @@ from structlog.testing import capture_logs
 from services.common.errors import Unavailable
 from services.common.ports import UserEvent
 from tests.unit.webapp.conftest import Browser
-from tests.unit.webapp.fakes import FakeServices, FakeUsers
+from tests.unit.webapp.fake_stores import FakeUsers
+from tests.unit.webapp.fakes import FakeServices
 from webapp.impressions import MOST_AT_ONCE, Impressions
 from webapp.shop import EXTENSION, Shop
 

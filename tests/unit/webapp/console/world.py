@@ -29,7 +29,8 @@ from services.common.ports import (
     UserEvent,
 )
 from services.common.values import now_ms, profile_features
-from tests.unit.webapp.fakes import FakeItems, FakeRecommend, FakeUsers
+from tests.unit.webapp.fake_stores import FakeItems, FakeUsers
+from tests.unit.webapp.fakes import FakeRecommend
 
 RELEASE = "fake-20250101T000000Z"
 

@@ -1,4 +1,4 @@
-"""`python -m tests.integration.tiny_ranker FOLDER`: a small ranker, by Paddle and as ONNX.
+"""`python -m tests.integration.ranker.tiny_ranker FOLDER`: a small ranker, by Paddle and as ONNX.
 
 With Paddle's own answers. A program of its own, because Paddle takes a second of start and 300 MB that no
 other test should carry.
