@@ -30,7 +30,8 @@ from scripts.supervision.parts import FRONT_ENDS, SERVICES, nginx_program
 from scripts.supervision.supervisor import Supervisor
 from services import bootstrap
 from services.common.errors import EcrsError
-from services.common.ports import RecommendQuery, SearchQuery
+from services.common.item_port import SearchQuery
+from services.common.ports import RecommendQuery
 from services.settings import ROOT, Settings
 
 OWN_OFFSET = 800  # of the ports of the front ends and the Nginx that the benchmark starts

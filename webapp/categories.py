@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import structlog
 
 from services.common.errors import EcrsError
-from services.common.ports import Category, ItemPort
+from services.common.item_port import Category, ItemPort
 
 DEPTH = 3  # levels shown; what lies deeper is found by its facet
 FRESH_S = 60.0

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from services.common.ports import Item, Reason, Recommendation, RecommendedItem, SearchResult
+from services.common.item_port import Item, SearchResult
+from services.common.ports import Reason, Recommendation, RecommendedItem
 
 Json = dict[str, Any]
 

@@ -12,8 +12,9 @@ from models.release import Release
 from services.bootstrap.parts import Part, app, closing, target
 from services.common import keys, redis
 from services.common.errors import ReleaseNotLoaded
+from services.common.item_port import ItemPort
 from services.common.original_context import ContextReader
-from services.common.ports import ItemPort, RankPort, RecallPort, UserPort
+from services.common.ports import RankPort, RecallPort, UserPort
 from services.common.release_store import ReleaseStore
 from services.common.rpc import App, request_id
 from services.item.client import ItemClient

@@ -9,15 +9,8 @@ from ecrs.common.v1 import types_pb2 as pb
 
 from models.features import Event, UserContext
 from services.common.errors import InvalidArgument
-from services.common.ports import (
-    EVENT_TYPES,
-    NO_FILTER,
-    AttributeValue,
-    Degradation,
-    ItemFilter,
-    KnownContext,
-    UserProfile,
-)
+from services.common.item_port import AttributeValue
+from services.common.ports import EVENT_TYPES, NO_FILTER, Degradation, ItemFilter, KnownContext, UserProfile
 from services.common.validate import check_attributes, check_filter, check_id
 from services.common.values import now_ms, profile_features
 

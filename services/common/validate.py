@@ -8,7 +8,8 @@ import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from services.common.errors import InvalidArgument
-from services.common.ports import CHANNELS, AttributeValue, ItemFilter
+from services.common.item_port import AttributeValue
+from services.common.ports import CHANNELS, ItemFilter
 
 MAX_ID_BYTES = 256
 MAX_TEXT_BYTES = 1024

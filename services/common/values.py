@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 
 from models.features import canonical
-from services.common.ports import AttributeValue
+from services.common.item_port import AttributeValue
 
 
 def now_ms() -> int:

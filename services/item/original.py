@@ -10,7 +10,7 @@ from original import item_info_pb2
 
 from models.features import canonical
 from services.common.errors import EcrsError, NotFound
-from services.common.ports import Item, ItemPort
+from services.common.item_port import Item, ItemPort
 from services.common.rpc import Servicer, remaining_s
 
 NAME = "cm.CMService"

@@ -8,7 +8,7 @@ from ecrs.item.v1 import item_service_pb2_grpc as stubs
 
 from services.common.convert import optional_int
 from services.common.errors import InvalidArgument
-from services.common.ports import SEARCH_ORDERS, ItemPort, SearchQuery
+from services.common.item_port import SEARCH_ORDERS, ItemPort, SearchQuery
 from services.common.rpc import Servicer, remaining_s
 from services.common.validate import DEFAULT_PAGE, check_count
 from services.item.messages import categories_to_proto, item_from_proto, item_to_proto

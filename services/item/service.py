@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from services.common.errors import InvalidArgument, NotFound, Unavailable
-from services.common.ports import Category, Item, SearchQuery, SearchResult
+from services.common.item_port import Category, Item, SearchQuery, SearchResult
 from services.common.validate import (
     check_attributes,
     check_count,
@@ -62,7 +62,7 @@ class Search(Protocol):
 
 
 class ItemService:
-    """Implements `services.common.ports.ItemPort` over a store, and an index of it if it is to be searched.
+    """Implements `services.common.item_port.ItemPort` over a store, and an index of it where one searches.
 
     `timeout_s` is the port's; the store's own time limit (a quarter of a second) is what bounds a call here.
     """

@@ -7,15 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
 
-from services.common.ports import (
-    Candidate,
-    Degradation,
-    Item,
-    ItemFilter,
-    ItemPort,
-    Reason,
-    RecommendedItem,
-)
+from services.common.item_port import Item, ItemPort
+from services.common.ports import Candidate, Degradation, ItemFilter, Reason, RecommendedItem
 from services.recommend.policy import Policy, arrange
 from services.recommend.run import Budgets, Run
 

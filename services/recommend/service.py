@@ -16,12 +16,12 @@ import numpy as np
 
 from models.features import Event, UserContext
 from services.common.errors import DeadlineExceeded, InvalidArgument, NotFound
+from services.common.item_port import ItemPort
 from services.common.ports import (
     NO_FILTER,
     SIMILAR_CHANNELS,
     Degradation,
     ItemFilter,
-    ItemPort,
     KnownContext,
     RankPort,
     RecallPort,

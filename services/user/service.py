@@ -8,14 +8,8 @@ from typing import NamedTuple, Protocol
 
 from models.features import Event, UserContext, canonical
 from services.common.errors import InvalidArgument, NotFound
-from services.common.ports import (
-    EVENT_TYPES,
-    IMPRESSION,
-    AttributeValue,
-    KnownContext,
-    UserEvent,
-    UserProfile,
-)
+from services.common.item_port import AttributeValue
+from services.common.ports import EVENT_TYPES, IMPRESSION, KnownContext, UserEvent, UserProfile
 from services.common.validate import (
     check_attributes,
     check_count,

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from services import bootstrap
-from services.common.ports import ItemPort, UserPort
+from services.common.item_port import ItemPort
+from services.common.ports import UserPort
 from services.common.rpc import Server
 from services.settings import Settings
 

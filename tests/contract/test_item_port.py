@@ -10,7 +10,7 @@ import redis
 
 from services.common import keys
 from services.common.errors import InvalidArgument, NotFound
-from services.common.ports import Item, ItemPort
+from services.common.item_port import Item, ItemPort
 
 pytestmark = pytest.mark.contract
 

@@ -10,7 +10,7 @@ import pytest
 
 from services import bootstrap
 from services.common.errors import InvalidArgument, Unavailable
-from services.common.ports import Category, Item, ItemPort, SearchQuery, SearchResult
+from services.common.item_port import Category, Item, ItemPort, SearchQuery, SearchResult
 from services.common.rpc import Server
 from tests.contract.conftest import settings_for
 from tests.support.catalogue import DAIRY, FRUIT, GROCERIES

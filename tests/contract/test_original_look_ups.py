@@ -9,7 +9,8 @@ import pytest
 import redis
 
 from services import bootstrap
-from services.common.ports import Item, UserProfile
+from services.common.item_port import Item
+from services.common.ports import UserProfile
 from services.common.rpc import Server
 from tests.contract.conftest import settings_for
 from tests.support.original_contract import call

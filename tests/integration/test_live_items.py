@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from models.features import DAY_MS, Event, UserContext
-from services.common.ports import Item, RecommendedItem, RecommendQuery
+from services.common.item_port import Item
+from services.common.ports import RecommendedItem, RecommendQuery
 from services.common.rpc import Target
 from services.item.client import ItemClient
 from services.recall.client import RecallClient

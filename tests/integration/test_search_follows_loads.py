@@ -13,7 +13,7 @@ from models.release import set_current
 from services import bootstrap
 from services.common import keys
 from services.common.errors import EcrsError
-from services.common.ports import Item, SearchQuery
+from services.common.item_port import Item, SearchQuery
 from services.item.codec import item_to_json
 from services.item.service import ItemService
 from services.settings import Settings

@@ -15,7 +15,8 @@ import redis
 from scripts.redis_load.histories import prepared_histories
 from scripts.redis_load.problems import Problems
 from services.common import keys
-from services.common.ports import Item, UserEvent, UserProfile
+from services.common.item_port import Item
+from services.common.ports import UserEvent, UserProfile
 from services.user.codec import StoredEvent, unpack
 from tests.integration.loads import T, items_at, load, prepared, users_at
 

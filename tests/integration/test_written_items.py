@@ -8,7 +8,7 @@ import pytest
 
 from services.common import keys
 from services.common.errors import Unavailable
-from services.common.ports import Item
+from services.common.item_port import Item
 from services.common.redis import Redis, connect
 from services.item.store import RedisItemStore
 from tests.support.redis_server import RedisServer

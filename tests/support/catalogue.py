@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.common.ports import Item
+from services.common.item_port import Item
 
 DAY = 86_400_000
 

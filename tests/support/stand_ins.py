@@ -8,21 +8,18 @@ import numpy as np
 
 from models.features import Event, UserContext
 from services.common.errors import NotFound, Unavailable
+from services.common.item_port import Category, Item, SearchQuery, SearchResult
 from services.common.ports import (
     IMPRESSION,
     NO_FILTER,
     Candidate,
-    Category,
     Contribution,
     ExplainResult,
-    Item,
     ItemExplanation,
     ItemFilter,
     KnownContext,
     RankResult,
     RecallResult,
-    SearchQuery,
-    SearchResult,
     UserEvent,
     UserProfile,
 )

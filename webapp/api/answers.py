@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.common import ports
-from services.common.ports import AttributeValue
+from services.common import item_port, ports
+from services.common.item_port import AttributeValue
 
 
 class Answer(BaseModel):
@@ -30,7 +30,7 @@ class Item(Answer):
     attributes: Mapping[str, AttributeValue]
 
     @classmethod
-    def of(cls, item: ports.Item) -> Item:
+    def of(cls, item: item_port.Item) -> Item:
         """From the port's type."""
         return cls(
             item_id=item.item_id,
@@ -127,7 +127,7 @@ class SearchPage(Answer):
     corrected_query: str = Field(description="What was searched when typing errors were mended; else empty.")
 
     @classmethod
-    def of(cls, found: ports.SearchResult) -> SearchPage:
+    def of(cls, found: item_port.SearchResult) -> SearchPage:
         """From the port's type."""
         return cls(
             items=tuple(map(Item.of, found.items)),
@@ -147,7 +147,7 @@ class Category(Answer):
     children: tuple[Category, ...]
 
     @classmethod
-    def of(cls, category: ports.Category) -> Category:
+    def of(cls, category: item_port.Category) -> Category:
         """From the port's type, with all below."""
         return cls(
             name=category.name,

@@ -11,7 +11,7 @@ from flask import request
 from flask_babel import gettext as _
 
 from services.common.errors import InvalidArgument
-from services.common.ports import AttributeValue
+from services.common.item_port import AttributeValue
 from services.common.validate import check_id
 from webapp.dataset import UserFeature
 

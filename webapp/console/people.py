@@ -10,7 +10,7 @@ from flask_babel import gettext as _
 
 from models.features import Event, UserContext
 from services.common.errors import InvalidArgument, NotFound
-from services.common.ports import Item
+from services.common.item_port import Item
 from services.common.validate import MAX_BATCH
 from services.common.values import now_ms, profile_features
 from webapp.console.inputs import Form, Who

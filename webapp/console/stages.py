@@ -8,10 +8,10 @@ from typing import Any
 from flask import render_template, url_for
 from flask_babel import gettext as _
 
+from services.common.item_port import Item
 from services.common.ports import (
     CHANNELS,
     SIMILAR_CHANNELS,
-    Item,
     ItemExplanation,
     RecallResult,
     Recommendation,

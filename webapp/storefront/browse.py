@@ -13,7 +13,8 @@ from flask import abort, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from services.common.errors import EcrsError, InvalidArgument, Unavailable
-from services.common.ports import ItemFilter, RecommendQuery, SearchResult
+from services.common.item_port import SearchResult
+from services.common.ports import ItemFilter, RecommendQuery
 from webapp.categories import Place
 from webapp.codec import search_from_json, search_to_json
 from webapp.errors import BadPage

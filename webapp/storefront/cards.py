@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from services.common.ports import Item, RecommendedItem
+from services.common.item_port import Item
+from services.common.ports import RecommendedItem
 from webapp.dataset import DatasetInfo
 from webapp.storefront.why import why_code
 from webapp.storefront.wording import category_text, money, title_of

@@ -15,7 +15,8 @@ import structlog
 from flask_babel import gettext as _
 
 from services.common.errors import EcrsError
-from services.common.ports import Item, Reason, Recommendation, RecommendedItem, RecommendQuery
+from services.common.item_port import Item
+from services.common.ports import Reason, Recommendation, RecommendedItem, RecommendQuery
 from webapp.codec import list_from_json, list_to_json
 from webapp.shop import Shop
 from webapp.shopper import Shopper

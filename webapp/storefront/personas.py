@@ -9,7 +9,8 @@ from typing import Any
 import structlog
 
 from services.common.errors import EcrsError
-from services.common.ports import AttributeValue, Item, UserEvent, UserProfile
+from services.common.item_port import AttributeValue, Item
+from services.common.ports import UserEvent, UserProfile
 from webapp.shop import Shop
 from webapp.shopper import is_registered_id
 from webapp.storefront.wording import profile_lines

@@ -15,7 +15,8 @@ from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from services.common.errors import EcrsError, NotFound
-from services.common.ports import Item, Reason, UserEvent
+from services.common.item_port import Item
+from services.common.ports import Reason, UserEvent
 from webapp.errors import wants_json
 from webapp.shop import Shop, current_shop
 from webapp.shopper import Shopper, current_shopper, is_id, local_path

@@ -9,7 +9,8 @@ from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from services.common.errors import NotFound
-from services.common.ports import AttributeValue, UserProfile
+from services.common.item_port import AttributeValue
+from services.common.ports import UserProfile
 from webapp.shop import Shop, current_shop
 from webapp.shopper import Shopper, current_shopper, sign_out
 from webapp.storefront.blueprint import blueprint

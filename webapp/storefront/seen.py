@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from services.common.errors import EcrsError
-from services.common.ports import Item
+from services.common.item_port import Item
 from webapp.shop import Shop
 from webapp.shopper import Shopper
 from webapp.storefront.cards import Card, item_card

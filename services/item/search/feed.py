@@ -12,7 +12,7 @@ import structlog
 
 from services.common.errors import EcrsError, Unavailable
 from services.common.follower import Follower
-from services.common.ports import Item
+from services.common.item_port import Item
 from services.item.search.engine import SearchEngine
 
 POLL_S = 0.5

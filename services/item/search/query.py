@@ -7,7 +7,7 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 from services.common.errors import InvalidArgument
-from services.common.ports import SEARCH_ORDERS, SearchQuery
+from services.common.item_port import SEARCH_ORDERS, SearchQuery
 from services.common.validate import (
     MAX_FILTER_VALUES,
     check_number,

@@ -8,7 +8,8 @@ import pytest
 
 from models.features import Event
 from services.common.errors import DeadlineExceeded, EcrsError, InvalidArgument, ReleaseNotLoaded, Unavailable
-from services.common.ports import Candidate, Degradation, Item, ItemFilter, RecallResult, RecommendQuery
+from services.common.item_port import Item
+from services.common.ports import Candidate, Degradation, ItemFilter, RecallResult, RecommendQuery
 from tests.support.request_path import RequestPath, fake_path
 from tests.support.stand_ins import NOW, FakeRank, FakeRecall
 

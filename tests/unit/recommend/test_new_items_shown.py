@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from models.features import Event
-from services.common.ports import Item, RecommendQuery
+from services.common.item_port import Item
+from services.common.ports import RecommendQuery
 from services.recommend.policy import Policy, place_new
 from tests.support.fresh import FRESH, write_fresh_release
 from tests.support.request_path import RequestPath, real_path

@@ -10,7 +10,8 @@ import pytest
 from models.features import Event
 from models.release import Release
 from services.common.errors import NotFound
-from services.common.ports import Candidate, Degradation, Item, RecommendQuery, UserEvent
+from services.common.item_port import Item
+from services.common.ports import Candidate, Degradation, RecommendQuery, UserEvent
 from services.recommend.rails import SHIFT, ranked_places
 from tests.support.releases import write_release
 from tests.support.request_path import RequestPath, fake_path, real_path

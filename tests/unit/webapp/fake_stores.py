@@ -8,17 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from services.common.errors import EcrsError, InvalidArgument, NotFound
-from services.common.ports import (
-    IMPRESSION,
-    AttributeValue,
-    Category,
-    Item,
-    KnownContext,
-    SearchQuery,
-    SearchResult,
-    UserEvent,
-    UserProfile,
-)
+from services.common.item_port import AttributeValue, Category, Item, SearchQuery, SearchResult
+from services.common.ports import IMPRESSION, KnownContext, UserEvent, UserProfile
 
 KINDS = (
     ("Grocery", "Cold Cereal", ("Honey Oat Rings", "Corn Flakes", "Raisin Bran", "Cocoa Puffs", "Granola")),

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from zlib import crc32
 
 from services.common.errors import EcrsError, NotFound
+from services.common.item_port import Item
 from services.common.ports import (
     CHANNELS,
     NO_FILTER,
     Degradation,
-    Item,
     ItemFilter,
     RankPort,
     Reason,

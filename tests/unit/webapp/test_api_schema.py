@@ -10,7 +10,8 @@ from flask import Flask
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from services.common.errors import EcrsError
-from services.common.ports import CHANNELS, EVENT_TYPES, SEARCH_ORDERS
+from services.common.item_port import SEARCH_ORDERS
+from services.common.ports import CHANNELS, EVENT_TYPES
 from services.settings import Settings
 from tests.support.api_schema import disagreements
 from tests.unit.webapp.fakes import FakeServices

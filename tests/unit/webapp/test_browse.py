@@ -8,7 +8,7 @@ import pytest
 from werkzeug.datastructures import MultiDict
 
 from services.common.errors import Unavailable
-from services.common.ports import Category
+from services.common.item_port import Category
 from tests.unit.webapp.conftest import Browser
 from tests.unit.webapp.fakes import FakeServices
 from webapp.categories import slug, tree

@@ -9,7 +9,8 @@ import pytest
 from flask import Flask
 
 from services.common.errors import DeadlineExceeded, Unavailable
-from services.common.ports import Degradation, Item
+from services.common.item_port import Item
+from services.common.ports import Degradation
 from tests.unit.webapp.conftest import Browser
 from tests.unit.webapp.fakes import FakeServices
 from webapp.storefront.wording import DEGRADED

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from services.common.errors import Unavailable
-from services.common.ports import Item
+from services.common.item_port import Item
 from tests.unit.webapp.conftest import Browser
 from tests.unit.webapp.fakes import FakeServices
 

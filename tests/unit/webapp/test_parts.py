@@ -16,7 +16,8 @@ from flask_caching import Cache
 from werkzeug.datastructures import MultiDict
 
 from services.common.errors import InvalidArgument, Unavailable
-from services.common.ports import Item, Reason
+from services.common.item_port import Item
+from services.common.ports import Reason
 from tests.unit.webapp.conftest import NOWHERE
 from webapp.assets import STATIC
 from webapp.cache import JsonSerializer, SharedCache

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from models.features import Event, UserContext
 from services.common.errors import EcrsError, NotFound, Unavailable
+from services.common.item_port import Item
 from services.common.ports import (
     CHANNELS,
     NO_FILTER,
@@ -18,7 +19,6 @@ from services.common.ports import (
     Contribution,
     Degradation,
     ExplainResult,
-    Item,
     ItemExplanation,
     ItemFilter,
     KnownContext,
