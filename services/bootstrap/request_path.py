@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from models.release import Release
 from services.bootstrap.parts import Part, app, closing, target
@@ -16,7 +16,7 @@ from services.common.item_port import ItemPort
 from services.common.original_context import ContextReader
 from services.common.ports import RankPort, RecallPort, UserPort
 from services.common.release_store import ReleaseStore
-from services.common.rpc import App, request_id
+from services.common.rpc import App, Servicer, request_id
 from services.item.client import ItemClient
 from services.item.codec import item_to_json
 from services.item.store import RedisItemStore
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from services.recall.loaded import LoadedRelease
     from services.recall.service import RecallService
 
+T = TypeVar("T")
+
 
 def recall_client(settings: Settings) -> RecallClient:
     """The recall service elsewhere."""
@@ -56,16 +58,8 @@ def recall_part(settings: Settings) -> Part[RecallService]:
 
 def recall_app(settings: Settings) -> App:
     """The recall service as a server."""
-    part, releases = _recall(settings)
-    users = target(settings, "user")
-    contexts = ContextReader(UserClient(users), lambda: _attribute_names(releases))
-    return app(
-        settings,
-        "recall",
-        [recall_server.servicer(part.service), recall_original.servicer(part.service, contexts)],
-        ready=part.ready,
-        close=closing(part.close, users.close),
-        release=lambda: releases.current,
+    return _app_with_contexts(
+        settings, "recall", *_recall(settings), recall_server.servicer, recall_original.servicer
     )
 
 
@@ -82,16 +76,8 @@ def rank_part(settings: Settings) -> Part[RankService]:
 
 def rank_app(settings: Settings) -> App:
     """The rank service as a server."""
-    part, releases = _rank(settings)
-    users = target(settings, "user")
-    contexts = ContextReader(UserClient(users), lambda: _attribute_names(releases))
-    return app(
-        settings,
-        "rank",
-        [rank_server.servicer(part.service), rank_original.servicer(part.service, contexts)],
-        ready=part.ready,
-        close=closing(part.close, users.close),
-        release=lambda: releases.current,
+    return _app_with_contexts(
+        settings, "rank", *_rank(settings), rank_server.servicer, rank_original.servicer
     )
 
 
@@ -164,6 +150,27 @@ def _recall(settings: Settings) -> tuple[Part[RecallService], ReleaseStore[Loade
         close=closing(live.close, availability.close, releases.close, store.close),
     )
     return part, releases
+
+
+def _app_with_contexts(
+    settings: Settings,
+    name: str,
+    part: Part[T],
+    releases: ReleaseStore[LoadedRelease] | ReleaseStore[LoadedRanker],
+    servicer: Callable[[T], Servicer],
+    original: Callable[[T, ContextReader], Servicer],
+) -> App:
+    """A service as a server, by both contracts; the original's names users, whose contexts are read."""
+    users = target(settings, "user")
+    contexts = ContextReader(UserClient(users), lambda: _attribute_names(releases))
+    return app(
+        settings,
+        name,
+        [servicer(part.service), original(part.service, contexts)],
+        ready=part.ready,
+        close=closing(part.close, users.close),
+        release=lambda: releases.current,
+    )
 
 
 def _fresh(releases: ReleaseStore[LoadedRelease]) -> FreshItems | None:

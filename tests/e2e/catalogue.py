@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.journeys import is_not_wider_than_the_screen
 
@@ -109,6 +109,23 @@ def an_unknown_product_is_no_dead_end(page: Page, url: str) -> None:
     check(page)
     page.locator("#instead .open").first.click()
     expect(page.locator("article.product h1")).to_be_visible()
+
+
+def everything_works_without_javascript(browser: Browser, url: str) -> None:
+    """Searching, the cart, a product and an opinion."""
+    context = browser.new_context(java_script_enabled=False)
+    context.set_default_timeout(20_000)
+    page = context.new_page()
+    page.goto(url)
+    page.get_by_role("searchbox").fill("milk")
+    page.get_by_role("button", name="Search", exact=True).click()
+    page.locator(".results .card .add").first.click()
+    expect(page.locator("header .count")).to_have_text("1")
+    page.locator(".results .card .open").first.click()
+    expect(page.locator("article.product h1")).to_be_visible()
+    page.get_by_role("button", name="Not interested").first.click()
+    expect(page.get_by_text("will not be suggested")).to_be_visible()
+    context.close()
 
 
 def check(page: Page) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page
 
 from tests.e2e import catalogue
 
@@ -35,16 +35,4 @@ def test_an_unknown_product_is_no_dead_end(page: Page, fake_shop_url: str) -> No
 
 
 def test_everything_works_without_javascript(browser: Browser, fake_shop_url: str) -> None:
-    context = browser.new_context(java_script_enabled=False)
-    context.set_default_timeout(20_000)
-    page = context.new_page()
-    page.goto(fake_shop_url)
-    page.get_by_role("searchbox").fill("milk")
-    page.get_by_role("button", name="Search", exact=True).click()
-    page.locator(".results .card .add").first.click()
-    expect(page.locator("header .count")).to_have_text("1")
-    page.locator(".results .card .open").first.click()
-    expect(page.locator("article.product h1")).to_be_visible()
-    page.get_by_role("button", name="Not interested").first.click()
-    expect(page.get_by_text("will not be suggested")).to_be_visible()
-    context.close()
+    catalogue.everything_works_without_javascript(browser, fake_shop_url)

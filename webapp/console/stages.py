@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask import render_template, url_for
@@ -32,7 +32,8 @@ from webapp.console.people import context_of, read_items, unknown_user
 from webapp.console.stage_tables import candidate_table, flow_table, rank_table
 from webapp.console.state import rank_port, recall_port
 from webapp.console.tables import Table, address
-from webapp.console.trace import recording
+from webapp.console.trace import Trace, recording
+from webapp.dataset import UserFeature
 from webapp.shop import current_shop
 
 
@@ -63,18 +64,7 @@ def flow() -> tuple[str, int]:
                 if who.user_id and not answer.user_known:
                     form.unknown("user_id", unknown_user(who.user_id))
     table = flow_table(answer) if answer else None
-    page = render_template(
-        "console/flow.html",
-        form=form,
-        who=who,
-        features=features,
-        trace=trace,
-        answer=answer,
-        table=table,
-        channels=CHANNELS,
-        next_stages=_next_stages(who),
-    )
-    return page, form.status
+    return _page("flow", form, who, features, trace, answer=answer, table=table, channels=CHANNELS)
 
 
 @blueprint.get("/recall")
@@ -95,19 +85,17 @@ def recall() -> tuple[str, int]:
                 wanted = [one.item_id for one in shown.candidates]
                 reasons = [one.reason_item_id for one in shown.candidates if one.reason_item_id]
                 table = candidate_table(view, shown.candidates, read_items(trace, [*wanted, *reasons]))
-    page = render_template(
-        "console/recall.html",
-        form=form,
-        who=who,
-        features=features,
-        trace=trace,
+    return _page(
+        "recall",
+        form,
+        who,
+        features,
+        trace,
         view=view,
         views=_views(view, results),
         result=results.get(view),
         table=table,
-        next_stages=_next_stages(who),
     )
-    return page, form.status
 
 
 @blueprint.get("/rank")
@@ -143,18 +131,7 @@ def rank() -> tuple[str, int]:
             partly=bool(found),
         )
     table = rank_table(found, items) if found else None
-    page = render_template(
-        "console/rank.html",
-        form=form,
-        who=who,
-        features=features,
-        trace=trace,
-        release=release,
-        table=table,
-        most=MOST_RANKED,
-        next_stages=_next_stages(who),
-    )
-    return page, form.status
+    return _page("rank", form, who, features, trace, release=release, table=table, most=MOST_RANKED)
 
 
 @blueprint.get("/similar")
@@ -186,6 +163,22 @@ def similar() -> tuple[str, int]:
         result=result,
         table=table,
         channels=SIMILAR_CHANNELS,
+    )
+    return page, form.status
+
+
+def _page(
+    name: str, form: Form, who: Who, features: Sequence[UserFeature], trace: Trace, **shown: object
+) -> tuple[str, int]:
+    """A stage's page for a user, with what it alone shows."""
+    page = render_template(
+        f"console/{name}.html",
+        form=form,
+        who=who,
+        features=features,
+        trace=trace,
+        next_stages=_next_stages(who),
+        **shown,
     )
     return page, form.status
 
