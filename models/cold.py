@@ -27,9 +27,10 @@ from models.config import CONFIGS, TrainConfig
 from models.dataset import CatalogueEvents, DataFault, Events, PreparedData, load_prepared
 from models.evaluate import mean_metrics
 from models.export import ExportError, onnx_runner
-from models.features import DAY_MS, UserContext
+from models.features import UserContext
 from models.release import Release, ReleaseError
 from models.train import parse_date, train
+from models.windows import validation_window
 
 IntArray = npt.NDArray[np.int64]
 Lists = dict[str, list[IntArray]]
@@ -56,7 +57,7 @@ def hold_out(data: PreparedData, share: float, seed: int, window_days: float) ->
         raise DataFault(f"{data.name}: no users with a profile: there is nothing to measure")
     count = max(round(share * len(told)), 1)
     users = np.sort(np.random.default_rng(seed).permutation(told)[:count])
-    cutoff = data.end - int(min(window_days * DAY_MS, (data.end - data.begin) / 6))
+    cutoff = data.end - validation_window(data.begin, data.end, window_days)
     stream = data.events
     kept = (stream.at < cutoff) & ~np.isin(stream.user, users)
     if not kept.any():

@@ -18,7 +18,7 @@ from models.config import TrainConfig
 from models.dataset import CatalogueEvents, PreparedData, Record
 from models.deepfm import Calibrated
 from models.export import export_network, serving_layout
-from models.features import DAY_MS, FeatureEncoder, FeatureSchema, ItemTable
+from models.features import FeatureEncoder, FeatureSchema, ItemTable
 from models.features import encode_items as encode_records
 from models.fitting import encode
 from models.moment import Moment, best, encode_items, user_feeds
@@ -26,6 +26,7 @@ from models.new_items_fit import NewItemFit
 from models.new_items_store import write_new_items
 from models.release import SCHEMA, Channel, Channels, ReleaseWriter
 from models.samples import RankSamples
+from models.windows import validation_window
 
 _SAMPLE_USERS, _SAMPLE_ROWS = 64, 512
 
@@ -88,7 +89,7 @@ def publish(trained: Trained, samples: RankSamples, metrics: dict[str, Any], art
 def _new_items(trained: Trained, writer: ReleaseWriter) -> None:
     """Learn from past launches how well new items would suit whom; nothing where there were none."""
     data = trained.data
-    window = int(min(trained.config.window_days * DAY_MS, (data.end - data.begin) / 6))
+    window = validation_window(data.begin, data.end, trained.config.window_days)
     fit = NewItemFit(data, trained.schema, window, trained.config.seed)
     model = fit.fit(data.end)
     if model is None:

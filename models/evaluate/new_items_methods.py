@@ -23,6 +23,7 @@ from models.features import DAY_MS, encode_items
 from models.new_items_fit import NewItemFit
 from models.release import Release
 from models.samples import context_of, past_of
+from models.windows import validation_window
 
 Scores = npt.NDArray[np.floating[Any]]
 
@@ -144,7 +145,7 @@ class NewItems:
     ) -> None:
         records = [data.records[item] for item in select_items(data, config.catalogue).tolist()]
         schema = build_schema(data, records, config)
-        window = int(min(config.window_days * DAY_MS, (data.end - data.begin) / 6))
+        window = validation_window(data.begin, data.end, config.window_days)
         self._fit = NewItemFit(data, schema, window, config.seed)
         model = self._fit.fit(cut)
         if model is None:
