@@ -3,10 +3,8 @@
     python -m models.train --data data/prepared/completejourney --config quick
 
 The last window of the data is predicted from what came before it (validation, and the gate); then both models
-go on learning from that window too, and the release is written. Where data are too short for windows of the
-length asked for, the ranker that is published learns anew from the newest ones of that length, overlapping.
-Time never runs backwards: towers are trained on events before every window that ranker samples come from, and
-each sample sees only what was known then.
+go on learning from that window too, and the release is written. Time never runs backwards: towers are trained
+on events before every window that ranker samples come from, and each sample sees only what was known then.
 """
 
 from __future__ import annotations
@@ -50,7 +48,7 @@ from models.publish import Trained, publish
 from models.registry import make_ranker, make_tower
 from models.release import ARTIFACTS, ReleaseError, set_current
 from models.samples import RankSamples, rank_samples, ranked_users, tower_samples
-from models.windows import Windows
+from models.windows import validation_window
 
 _TOWER_DECAY = 1e-5  # AdamW's weight decay
 
@@ -73,10 +71,13 @@ class Training:
         self.kept = Checkpoints(
             artifacts / f".checkpoints-{_run_key(data, config, self.schema.fingerprint())}"
         )
-        self.windows = Windows.of(data.begin, data.end, config.window_days, config.rank.cutoffs)
-        if self.windows.tower_until <= data.begin:
+        self.window = validation_window(data.begin, data.end, config.window_days)
+        self.validate_from = data.end - self.window
+        self.cutoffs = [self.validate_from - (k + 1) * self.window for k in range(config.rank.cutoffs)]
+        self.tower_until = min(self.cutoffs)
+        if self.tower_until <= data.begin:
             raise DataFault(
-                f"{data.name}: the data are too short for {config.rank.cutoffs} windows of training"
+                f"{data.name}: the data are too short for {len(self.cutoffs)} windows of training"
             )
         self.tower = make_tower(self.schema, config.tower)
         self.ranker = make_ranker(self.schema, config.rank)
@@ -85,36 +86,29 @@ class Training:
 
     def run(self) -> tuple[Path, bool]:
         """All stages; returns the release's folder and whether it passed the gate."""
-        windows = self.windows
-        first = self._look(windows.tower_until)
-        later = [at for at in (*windows.cutoffs, windows.validate_from) if at != windows.tower_until]
+        first = self._look(self.tower_until)
+        later = [at for at in (*self.cutoffs, self.validate_from) if at != self.tower_until]
         earlier = None if self.config.fresh_neighbours else first
-        moments = {windows.tower_until: first, **{at: self._look(at, earlier) for at in later}}
+        moments = {self.tower_until: first, **{at: self._look(at, earlier) for at in later}}
         self._done("statistics", f"and neighbours of items, as of {len(moments)} moments")
-        self._learn_tower("tower", first, self.data.begin, self.config.tower.epochs)
+        self._learn_tower("tower", moments[self.tower_until], self.data.begin, self.config.tower.epochs)
         vectors = encode_items(self.tower, self.base)
         browsing = not has_browsing(self.data.events.type)
-        learn = self._lessons([moments[at] for at in windows.cutoffs], vectors, browsing, windows.length)
-        before = moments[windows.validate_from]
-        check = self._candidates(before, vectors, windows.length)
+        learn = RankSamples.join([self._lessons(moments[at], vectors, browsing) for at in self.cutoffs])
+        check = self._candidates(moments[self.validate_from], vectors)
         self._done("candidates", f"{len(learn.label):,} rows, {learn.label.mean():.1%} taken")
         self.ranker.see(learn.dense)
         self._learn_ranker("ranker", learn, self.config.rank.epochs)
         logits = rank_logits(self.ranker, check)
         calibration = platt(logits, check.label)
-        metrics = validation.measure(self.events, before, check, logits, windows.length)
+        metrics = validation.measure(self.events, moments[self.validate_from], check, logits, self.window)
         passed = metrics["pipeline"]["ndcg_at_20"] > metrics["popularity"]["ndcg_at_20"]
         self._done("validation", validation.summary(metrics))
-        # Before the towers go on: their candidates for these windows must not be learnt from them.
-        newest = self._newest_lessons(before, check, vectors, browsing, earlier)
+        # Before the towers go on: their candidates for this window must not be learnt from it.
+        newest = self._lessons(moments[self.validate_from], vectors, browsing, None if browsing else check)
         final = self._look(self.data.end)
-        self._learn_tower("tower-refit", final, windows.tower_until, self.config.tower.refit_epochs)
-        if windows.anew:
-            self.ranker = make_ranker(self.schema, self.config.rank)
-            self.ranker.see(newest.dense)
-            self._learn_ranker("ranker-anew", newest, self.config.rank.epochs)
-        else:
-            self._learn_ranker("ranker-refit", newest, self.config.rank.refit_epochs)
+        self._learn_tower("tower-refit", final, self.tower_until, self.config.tower.refit_epochs)
+        self._learn_ranker("ranker-refit", newest, self.config.rank.refit_epochs)
         metrics |= {"gate_passed": passed, "seconds": self.seconds}
         trained = Trained(
             self.data,
@@ -151,57 +145,44 @@ class Training:
     def _learn_ranker(self, stage: str, samples: RankSamples, epochs: int) -> None:
         config = self.config.rank
         batches = rank_batches(self.ranker, samples, config)
-        rate = config.learning_rate / (2 if stage == "ranker-refit" else 1)
+        rate = config.learning_rate / (1 if stage == "ranker" else 2)
         losses = fit(
             *(stage, self.ranker, epochs, rate, config.weight_decay, batches, self.config.seed, self.kept),
             steps=rank_steps(samples, config),
         )
         self._done(stage, f"{len(samples.label):,} rows, loss {_trend(losses)}")
 
-    def _newest_lessons(
-        self, newest: Moment, check: RankSamples, vectors: Any, browsing: bool, earlier: Moment | None
-    ) -> RankSamples:
-        """What the published ranker learns from last: the window of the validation, ``check`` its candidates,
-        or longer ones where the data were too short to validate on those."""
-        length = self.windows.horizon
-        if not self.windows.anew:
-            return self._lessons([newest], vectors, browsing, length, None if browsing else check)
-        moments = [self._look(at, earlier) for at in self.windows.newest]
-        return self._lessons(moments, vectors, browsing, length)
-
     def _lessons(
-        self,
-        moments: list[Moment],
-        vectors: Any,
-        browsing: bool,
-        window: int,
-        known: RankSamples | None = None,
+        self, moment: Moment, vectors: Any, browsing: bool, known: RankSamples | None = None
     ) -> RankSamples:
-        """What to learn from at these moments: shoppers with their history (``known`` if made before),
+        """What the ranker learns from at a moment: shoppers with their history (``known`` if made before),
         and some as if they were new."""
-        parts = []
-        for moment in moments:
-            parts.append(self._candidates(moment, vectors, window, browsing) if known is None else known)
-            begin = moment.table.data_end
-            encoder = FeatureEncoder(self.schema, moment.table)
-            recaller = moment.recaller(vectors, self.config.recall)
-            span = (begin, begin + window)
-            new = new_shopper_samples(self.events, encoder, recaller, self.tower, span, self.config, self.rng)
-            parts += [] if new is None else [new]
-        return RankSamples.join(parts)
+        if known is None:
+            known = self._candidates(moment, vectors, browsing)
+        begin = moment.table.data_end
+        window = (begin, begin + self.window)
+        encoder, recaller = (
+            FeatureEncoder(self.schema, moment.table),
+            moment.recaller(vectors, self.config.recall),
+        )
+        new = new_shopper_samples(self.events, encoder, recaller, self.tower, window, self.config, self.rng)
+        return known if new is None else RankSamples.join([known, new])
 
-    def _candidates(self, moment: Moment, vectors: Any, window: int, browsing: bool = False) -> RankSamples:
+    def _candidates(self, moment: Moment, vectors: Any, browsing: bool = False) -> RankSamples:
         """What would have been recalled at the moment, and what was taken in the window after it."""
         begin = moment.table.data_end
-        end = begin + window
+        end = begin + self.window
         encoder = FeatureEncoder(self.schema, moment.table)
         users = ranked_users(self.events, begin, end, self.config)
         if not len(users):
-            raise DataFault(f"{self.data.name}: nobody returned in a window of {window / DAY_MS:.1f} days")
+            raise DataFault(
+                f"{self.data.name}: nobody returned in a window of {self.window / DAY_MS:.1f} days"
+            )
         user_vectors = encode_users(self.tower, self.events, encoder, users, begin)
         recaller = moment.recaller(vectors, self.config.recall)
+        window = (begin, end)
         return rank_samples(
-            self.events, encoder, recaller, user_vectors, (begin, end), self.config, self.rng, browsing
+            self.events, encoder, recaller, user_vectors, window, self.config, self.rng, browsing
         )
 
     def _done(self, stage: str, text: str) -> None:
