@@ -97,14 +97,18 @@ class RedisItemStore:
             seen = generation("items")
             pipeline.smembers(keys.UNAVAILABLE)
             if cursor:
-                pipeline.xrange(keys.CHANGED_ITEMS, min=f"({cursor}")
+                pipeline.xrange(keys.CHANGED_ITEMS, min=cursor)
             else:
                 pipeline.xrevrange(keys.CHANGED_ITEMS, count=1)
 
         unavailable, entries = self._reader.read(ask)
         last = entries[-1][0].decode() if entries else cursor or _BEGINNING
-        written = _written(entries) if cursor else []
-        return Changes(seen, last, tuple(written), frozenset(raw.decode() for raw in unavailable))
+        gone = frozenset(raw.decode() for raw in unavailable)
+        if not cursor:
+            return Changes(seen, last, (), gone)
+        known = bool(entries) and entries[0][0].decode() == cursor  # then nothing between was dropped
+        complete = known or (cursor == _BEGINNING and len(entries) < _REMEMBERED)
+        return Changes(seen, last, tuple(_written(entries[1:] if known else entries)), gone, complete)
 
     def written(self, cursor: str) -> tuple[str, list[str]]:
         """A cursor, and the ids of the items written through this store after `cursor`, maybe some earlier

@@ -98,3 +98,21 @@ def test_the_order_by_popularity_is_the_current_release_s(
     set_current(write_release(folder, popularity={42: 1.0, 7: 0.5}).name, folder)
     wait_for(lambda: titles(items)[:2] == ["Item 42", "Item 7"])
     assert titles(items)[2:5] == [title for title in before if title not in ("Item 42", "Item 7")][:3]
+
+
+def test_more_changes_than_are_remembered_are_taken_in_all_the_same(
+    items: ItemService, redis_server: RedisServer
+) -> None:
+    client = redis.Redis.from_url(redis_server.url)
+    client.xadd(keys.CHANGED_ITEMS, {"ids": '["a"]'})  # where the search begins to read
+    load(redis_server.url, "1", [Item("a", "Green tea")])
+    wait_for(lambda: titles(items, "tea") == ["Green tea"])
+    with client.pipeline(transaction=True) as pipeline:  # seen by the search only when all of it happened
+        for item in (Item("b", "Black tea"), Item("c", "White tea")):
+            pipeline.set(keys.item("1", item.item_id), item_to_json(item))
+            pipeline.zadd(keys.LIVE_ITEMS, {item.item_id: 0})
+            pipeline.xadd(keys.CHANGED_ITEMS, {"ids": f'["{item.item_id}"]'})
+        pipeline.xtrim(keys.CHANGED_ITEMS, maxlen=1, approximate=False)
+        pipeline.execute()
+    client.close()
+    wait_for(lambda: sorted(titles(items, "tea")) == ["Black tea", "Green tea", "White tea"])

@@ -27,12 +27,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Changes:
-    """What happened since a cursor: the generation of the items, what was written and cannot be bought."""
+    """What happened since a cursor: the generation of the items, what was written and cannot be bought.
+
+    ``complete``: whether ``item_ids`` is all that was written; more than is remembered may have been."""
 
     generation: str
     cursor: str
     item_ids: tuple[str, ...]
     unavailable: frozenset[str]
+    complete: bool = True
 
 
 class Catalogue(Protocol):
@@ -103,10 +106,10 @@ class SearchFeed:
         return engine
 
     def refresh(self) -> None:
-        """Take in what changed, or build anew after a load. Raises Unavailable."""
+        """Take in what changed; build anew after a load or too many changes. Raises Unavailable."""
         seen = self._seen
         found = self._catalogue.changes(seen.cursor)
-        if self._engine is None or found.generation != seen.generation:
+        if self._engine is None or found.generation != seen.generation or not found.complete:
             # From before the first item is read: what is written meanwhile is read again afterwards.
             self._build(self._catalogue.changes(""))
             return
