@@ -77,6 +77,8 @@ class Up:
         if release is not None:
             self._steps.skip("release", release.name)
             return release
+        for old in building.outdated(self._settings):
+            self._steps.skip("release", f"{old.name} is of another version of ECRS: not used")
         with self._steps.step(f"train ({self._settings.train_config})", talks=True) as step:
             trained = building.train(self._settings)
             step.note = trained.name

@@ -131,6 +131,11 @@ class FeatureSchema:
         """The schema that ``to_json`` wrote. Raises ValueError if the text is not one of this version."""
         try:
             values = cast(dict[str, Any], json.loads(text))
+            version = values.get("version", FORMAT_VERSION)
+            if version != FORMAT_VERSION:  # its other values may be unknown here: this is the reason to give
+                raise ValueError(
+                    f"features of version {version}, this program reads {FORMAT_VERSION}: train again"
+                )
             for name in ("user_fields", "item_fields"):
                 values[name] = tuple(
                     Field(**{**entry, "boundaries": tuple(entry["boundaries"])}) for entry in values[name]
@@ -140,10 +145,6 @@ class FeatureSchema:
             schema = cls(**values)
         except (TypeError, KeyError, AttributeError, json.JSONDecodeError) as error:
             raise ValueError(f"not a feature schema: {error}") from error
-        if schema.version != FORMAT_VERSION:
-            raise ValueError(
-                f"features of version {schema.version}, this program reads {FORMAT_VERSION}: train again"
-            )
         return schema
 
     def fingerprint(self) -> str:

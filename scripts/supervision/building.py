@@ -11,7 +11,8 @@ from pathlib import Path
 
 import redis
 
-from models.release import current, list_releases, set_current
+from models.features.schema import FORMAT_VERSION
+from models.release import SCHEMA, current, list_releases, set_current
 from scripts.console import CommandError
 from scripts.supervision.supervisor import environment
 from services.settings import ROOT, Settings
@@ -74,14 +75,29 @@ def prepare(settings: Settings) -> None:
 
 
 def pick_release(settings: Settings) -> Path | None:
-    """The release of the dataset to serve: the current one if it is of this dataset, else the newest."""
+    """The release of the dataset to serve: the current one if it is of this dataset, else the newest; none of
+    ``outdated``."""
+    return next((release for release in _releases(settings) if not _is_outdated(release)), None)
+
+
+def outdated(settings: Settings) -> list[Path]:
+    """The dataset's releases that another version of this program made, and this one cannot read."""
+    return [release for release in _releases(settings) if _is_outdated(release)]
+
+
+def _releases(settings: Settings) -> list[Path]:
+    """The dataset's releases, the current one first, then by age."""
     named = current(settings.artifacts_dir)
-    names = [named] if named else []
-    names += list_releases(settings.artifacts_dir)
-    for name in names:
-        if name.rpartition("-")[0] == settings.dataset:
-            return settings.artifacts_dir / name
-    return None
+    names = dict.fromkeys([*([named] if named else []), *list_releases(settings.artifacts_dir)])
+    return [settings.artifacts_dir / name for name in names if name.rpartition("-")[0] == settings.dataset]
+
+
+def _is_outdated(release: Path) -> bool:
+    try:
+        version = json.loads((release / SCHEMA).read_text("utf-8"))["version"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False  # incomplete or damaged: loading it says how
+    return bool(version != FORMAT_VERSION)
 
 
 def train(settings: Settings) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -82,6 +83,14 @@ def test_a_broken_schema_is_refused_in_one_line(text: str) -> None:
     with pytest.raises(ValueError, match="feature") as caught:
         FeatureSchema.from_json(text)
     assert "\n" not in str(caught.value)
+
+
+def test_a_schema_of_another_version_says_to_train_again_whatever_else_it_holds(
+    schema: FeatureSchema,
+) -> None:
+    text = json.dumps({**json.loads(schema.to_json()), "version": 1, "cross_buckets": 16})
+    with pytest.raises(ValueError, match="version 1, this program reads 3: train again"):
+        FeatureSchema.from_json(text)
 
 
 def test_an_unknown_positive_type_is_named() -> None:

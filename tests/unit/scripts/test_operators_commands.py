@@ -120,6 +120,21 @@ def test_the_release_of_the_dataset_is_served_even_when_another_one_is_current(t
     assert building.pick_release(settings) == tmp_path / "artifacts" / "shop-20260101T000000Z"
 
 
+def test_a_release_of_an_older_version_is_passed_over_and_a_damaged_one_is_not(tmp_path: Path) -> None:
+    settings = Settings(_env_file=None, artifacts_dir=tmp_path, dataset="shop")
+    older, damaged = tmp_path / "shop-20260201T000000Z", tmp_path / "shop-20260101T000000Z"
+    for folder, text in ((older, '{"version": 1, "cross_buckets": 16}'), (damaged, "{")):
+        folder.mkdir()
+        (folder / "manifest.json").write_text("{}")
+        (folder / "features.json").write_text(text)
+    (tmp_path / "current").write_text(f"{older.name}\n")
+
+    assert building.pick_release(settings) == damaged
+    assert building.outdated(settings) == [older]
+    shutil.rmtree(damaged)
+    assert building.pick_release(settings) is None  # then one is trained
+
+
 def test_prepared_data_is_current_when_complete(tmp_path: Path) -> None:
     settings = Settings(_env_file=None, prepared_dir=tmp_path / "prepared", dataset="mine")
     folder = tmp_path / "prepared" / "mine"
