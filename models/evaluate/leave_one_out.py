@@ -29,6 +29,7 @@ from models.baselines import METHODS
 from models.evaluate.errors import ProtocolError
 from models.evaluate.protocols import write_users
 from models.evaluate.ranking import RankedLists, described, per_user, top_k
+from models.evaluate.seeds import add_seeds, joined, mean_users
 from models.evaluate.sequences import LeaveOneOut, Sequences, load_ml1m, load_sasrec, split
 from models.sequence import SequenceConfig
 
@@ -64,8 +65,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         default=Path("var/quality/sequence"),
         help="where trained towers are kept: what is there is used, what is half done goes on",
     )
+    add_seeds(parser)
     parser.add_argument("--epochs", type=int, help="of the tower, in place of the protocol's own number")
-    parser.add_argument("--members", type=int, help="towers of different seeds that make one")
+    parser.add_argument("--members", type=int, help="towers of seeds that follow each other, which make one")
     parser.add_argument(
         "--refit", action="store_true", help="in the end the tower learns from the validation items too"
     )
@@ -73,43 +75,75 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, console: Console) -> int:
     """Measure; raises ProtocolError where the data are not to be read."""
-    began = time.monotonic()
     plan = PLANS[options.protocol]
     if options.refit and options.on == "validation":
         raise ProtocolError("--refit learns from the validation items: leave it out, or say --on test")
     found = split(plan.load(options.path), options.on)
-    method, extra = _fitted(options, plan, found, console)
+    seeds: list[int] = options.seeds or [options.seed]
+    runs = []
+    for seed in seeds:
+        folder = options.out / f"seed-{seed}" if options.out and len(seeds) > 1 else options.out
+        runs.append(_measured(options, plan, found, seed, folder, console))
+    report, users = runs[0] if len(seeds) == 1 else _mean(runs, seeds)
+    if options.out is not None and len(seeds) > 1:
+        write_users(
+            {variant: (np.array(found.data.user_ids), own) for variant, own in users.items()}, options.out
+        )
+        (options.out / "report.json").write_text(json.dumps(report, indent=1) + "\n", "utf-8")
+    Console().print(text(report), markup=False, highlight=False, soft_wrap=True)
+    return 0
+
+
+def _measured(
+    options: argparse.Namespace, plan: Plan, found: LeaveOneOut, seed: int, out: Path | None, console: Console
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """One seed's report and each user's measures by variant, written to ``out``."""
+    began = time.monotonic()
+    method, extra = _fitted(options, plan, found, seed, console)
     seconds = {"fit": time.monotonic() - began}
     began = time.monotonic()
     lists = {variant: rank(method, options.method, found, variant) for variant in ("novel", "all")}
     seconds["lists"] = time.monotonic() - began
-    measured = {variant: measures(found, kept, options.seed) for variant, kept in lists.items()}
+    measured = {variant: measures(found, kept, seed) for variant, kept in lists.items()}
+    users = {variant: own for variant, (_, own) in measured.items()}
     report = {
         "protocol": options.protocol,
         "dataset": found.data.name,
         "method": options.method,
         "on": options.on,
-        "seed": options.seed,
-        "seeds": [options.seed],
+        "seed": seed,
+        "seeds": [seed],
         "items": found.data.n_items,
         **extra,
         "metrics": {variant: figures for variant, (figures, _) in measured.items()},
         "seconds": seconds,
         "memory_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
     }
-    if options.out is not None:
-        write(found, lists, {variant: users for variant, (_, users) in measured.items()}, options.out)
-        (options.out / "report.json").write_text(json.dumps(report, indent=1) + "\n", "utf-8")
-    Console().print(text(report), markup=False, highlight=False, soft_wrap=True)
-    return 0
+    if out is not None:
+        write(found, lists, users, out)
+        (out / "report.json").write_text(json.dumps(report, indent=1) + "\n", "utf-8")
+    return report, users
+
+
+def _mean(
+    runs: list[tuple[dict[str, Any], dict[str, Any]]], seeds: list[int]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    reports = [report for report, _ in runs]
+    users = {variant: mean_users([own[variant] for _, own in runs]) for variant in runs[0][1]}
+    metrics = {
+        variant: joined([report["metrics"][variant] for report in reports], own, seeds[0])
+        for variant, own in users.items()
+    }
+    seconds = {name: sum(report["seconds"][name] for report in reports) for name in reports[0]["seconds"]}
+    return {**reports[0], "seeds": seeds, "metrics": metrics, "seconds": seconds}, users
 
 
 def _fitted(
-    options: argparse.Namespace, plan: Plan, found: LeaveOneOut, console: Console
+    options: argparse.Namespace, plan: Plan, found: LeaveOneOut, seed: int, console: Console
 ) -> tuple[Any, dict[str, Any]]:
     if options.method != "sequence":
         method: Any = METHODS[options.method]()
-        method.fit(_Taken(found.seen), options.seed)
+        method.fit(_Taken(found.seen), seed)
         return method, {}
     from models.evaluate.sequence_method import SequenceMethod  # noqa: PLC0415 - Paddle, only where asked
 
@@ -118,7 +152,7 @@ def _fitted(
     towers = SequenceMethod(
         config, members, plan.content, options.artifacts / options.protocol, options.refit
     )
-    towers.fit(found, options.seed, console)
+    towers.fit(found, seed, console)
     return towers, {
         "epochs": config.epochs,
         "members": members,
@@ -187,11 +221,13 @@ def write(
 
 def text(report: dict[str, Any]) -> str:
     """The result as plain lines."""
-    told = (report["protocol"], report["dataset"], report["method"], report["on"], f"seed {report['seed']}")
+    seeds = ", ".join(map(str, report["seeds"]))
+    told = (report["protocol"], report["dataset"], report["method"], report["on"], f"seed {seeds}")
     lines = [" · ".join(told) + f" · {report['items']:,} items"]
     for variant, metrics in report["metrics"].items():
         cells = [
             f"{name} {metrics[name]['mean']:.4f} [{metrics[name]['low']:.4f}, {metrics[name]['high']:.4f}]"
+            + (f" ± {metrics[name]['spread']:.4f}" if "spread" in metrics[name] else "")
             for name in _SHOWN
         ]
         cells.append(f"coverage_at_20 {metrics['coverage_at_20']:.3f}")

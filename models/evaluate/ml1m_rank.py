@@ -26,6 +26,7 @@ from rich.table import Table
 from models.evaluate.ml1m_data import SPLIT_SEED, Ratings, load
 from models.evaluate.ml1m_methods import METHODS, Task
 from models.evaluate.rank_measures import rank_measures
+from models.evaluate.seeds import add_seeds
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
@@ -37,7 +38,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """The options of this protocol."""
     parser.add_argument("--path", type=Path, required=True, help="the folder of MovieLens-1M")
     parser.add_argument("--method", choices=sorted(METHODS), default="deepfm-history")
-    parser.add_argument("--seeds", type=_seeds, help="several seeds of the model, such as 7,8,9: their mean")
+    add_seeds(parser)
     parser.add_argument(
         "--kernels",
         type=Path,
@@ -99,10 +100,6 @@ def _text(whole: dict[str, Any]) -> str:
         if isinstance(found, dict)
     ]
     return f"mean of seeds {', '.join(map(str, whole['seeds']))}: " + ", ".join(cells)
-
-
-def _seeds(text: str) -> list[int]:
-    return [int(part) for part in text.split(",")]
 
 
 def write(

@@ -16,7 +16,7 @@ from models.evaluate.errors import ProtocolError
 from models.evaluate.protocols import Outcome, run_baseline
 from models.evaluate.report import text, write
 from models.evaluate.retail import MIN_BUYERS, TEST_DAYS, RetailSplit, cut_of, split
-from models.evaluate.seeds import combine
+from models.evaluate.seeds import add_seeds, combine
 from models.features import DAY_MS
 
 _PREPARED = Path("data/prepared")
@@ -51,11 +51,7 @@ def data_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--path", type=Path, help="the raw files, for a source that is not prepared yet")
     parser.add_argument("--prepared", type=Path, default=_PREPARED, help="where prepared datasets live")
-    parser.add_argument(
-        "--seeds",
-        type=seeds_of,
-        help="several, as 7,8,9, in place of --seed: a run for each, and their mean",
-    )
+    add_seeds(parser)
     parser.add_argument(
         "--artifacts", type=Path, default=Path("var/quality"), help="where its releases are kept"
     )
@@ -110,17 +106,6 @@ def _about(options: argparse.Namespace, found: RetailSplit, seeds: list[int]) ->
     if notice := found.data.description["dataset"].get("notice"):
         about["notice"] = str(notice)
     return about
-
-
-def seeds_of(text: str) -> list[int]:
-    """ "7,8,9" as numbers. Raises ArgumentTypeError."""
-    try:
-        found = [int(part) for part in text.split(",")]
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} must be numbers with commas between, as 7,8,9") from None
-    if len(set(found)) < len(found):
-        raise argparse.ArgumentTypeError(f"{text!r} names a seed twice")
-    return found
 
 
 def load_split(folder: Path, on: str, min_buyers: int = MIN_BUYERS) -> RetailSplit:

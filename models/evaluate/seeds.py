@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import argparse
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,26 @@ from models.evaluate.protocols import Outcome, truths
 from models.evaluate.ranking import DoubleArray, summary
 from models.evaluate.retail import RetailSplit
 from models.evaluate.segments import segments_of
+
+
+def seeds_of(text: str) -> list[int]:
+    """ "7,8,9" as numbers. Raises ArgumentTypeError."""
+    try:
+        found = [int(part) for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} must be numbers with commas between, as 7,8,9") from None
+    if len(set(found)) < len(found):
+        raise argparse.ArgumentTypeError(f"{text!r} names a seed twice")
+    return found
+
+
+def add_seeds(parser: argparse.ArgumentParser) -> None:
+    """The option ``--seeds``: a list of numbers, or None."""
+    parser.add_argument(
+        "--seeds",
+        type=seeds_of,
+        help="several, as 7,8,9, in place of --seed: a run for each, and their mean",
+    )
 
 
 def combine(outcomes: Sequence[Outcome], split: RetailSplit, seed: int = 7) -> Outcome:
@@ -23,14 +44,11 @@ def combine(outcomes: Sequence[Outcome], split: RetailSplit, seed: int = 7) -> O
     whole = Outcome(lists=first.lists, release=first.release)
     segments = {segment.name: segment for segment in segments_of(split)}
     for variant, (users, _) in truths(split).items():
-        values = {
-            name: np.mean([outcome.users[variant][name] for outcome in outcomes], axis=0)
-            for name in first.users[variant]
-        }
+        values = mean_users([outcome.users[variant] for outcome in outcomes])
         whole.users[variant] = values
-        whole.metrics[variant] = _joined([one.metrics[variant] for one in outcomes], values, seed)
+        whole.metrics[variant] = joined([one.metrics[variant] for one in outcomes], values, seed)
         whole.segments[variant] = {
-            name: _joined([one.segments[variant][name] for one in outcomes], _of(values, chosen), seed)
+            name: joined([one.segments[variant][name] for one in outcomes], _of(values, chosen), seed)
             for name in first.segments[variant]
             for chosen in (segments[name].members[users],)
         }
@@ -42,13 +60,14 @@ def combine(outcomes: Sequence[Outcome], split: RetailSplit, seed: int = 7) -> O
     return whole
 
 
-def _joined(found: Sequence[dict[str, Any]], values: dict[str, DoubleArray], seed: int) -> dict[str, Any]:
-    joined = _means([{k: v for k, v in one.items() if k not in values} for one in found])
+def joined(found: Sequence[dict[str, Any]], values: dict[str, DoubleArray], seed: int) -> dict[str, Any]:
+    """Measures of several seeds as one: means, with the intervals of ``values``, the users' own means."""
+    whole = _means([{k: v for k, v in one.items() if k not in values} for one in found])
     for name, interval in summary(values, seed).items():
         means = [one[name]["mean"] for one in found]
         spread = float(np.std(means, ddof=1)) if len(means) > 1 else 0.0
-        joined[name] = {**interval, "spread": spread, "by_seed": means}
-    return joined
+        whole[name] = {**interval, "spread": spread, "by_seed": means}
+    return whole
 
 
 def _means(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -64,6 +83,13 @@ def _means(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
         else:
             joined[key] = value
     return joined
+
+
+def mean_users(
+    users: Sequence[Mapping[str, DoubleArray]],
+) -> dict[str, DoubleArray]:
+    """Each measure of each user, averaged over runs."""
+    return {name: np.mean([one[name] for one in users], axis=0) for name in users[0]}
 
 
 def _of(values: dict[str, DoubleArray], chosen: Any) -> dict[str, DoubleArray]:

@@ -105,21 +105,47 @@ def test_baselines_leave_lists_and_a_report(tmp_path: Path, method: str) -> None
     assert 0 <= best["ndcg_at_10"]["low"] <= best["ndcg_at_10"]["mean"] <= best["hit_rate_at_10"]["mean"] <= 1
 
 
+TINY = SequenceConfig(
+    width=8,
+    blocks=1,
+    heads=2,
+    inner=16,
+    length=8,
+    dropout=0.0,
+    batch_tokens=64,
+    epochs=15,
+    learning_rate=3e-2,
+)
+
+
+def test_several_seeds_are_run_and_their_mean_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = replace(leave_one_out.PLANS["sasrec-loo"], config=replace(TINY, epochs=1), members=1)
+    monkeypatch.setitem(leave_one_out.PLANS, "sasrec-loo", plan)
+    _write_sasrec(tmp_path, users=60, n_items=250, stride=4)
+    out = tmp_path / "out"
+    given = ["--method", "sequence", "--artifacts", str(tmp_path / "kept"), "--out", str(out)]
+    assert _run(tmp_path, *given, "--seeds", "7,8") == 0
+    whole = json.loads((out / "report.json").read_text())
+    each = [json.loads((out / f"seed-{seed}" / "report.json").read_text()) for seed in (7, 8)]
+    assert whole["seeds"] == [7, 8]
+    assert [report["seed"] for report in each] == [7, 8]
+    found = whole["metrics"]["novel"]["ndcg_at_10"]
+    own = [report["metrics"]["novel"]["ndcg_at_10"]["mean"] for report in each]
+    assert found["by_seed"] == own
+    assert found["mean"] == pytest.approx(sum(own) / 2)
+    assert found["low"] <= found["mean"] <= found["high"]
+    users = pq.read_table(out / "users.parquet").to_pandas()
+    assert users[users.variant == "novel"].ndcg_at_10.mean() == pytest.approx(found["mean"])
+    assert "seed 7, 8" in capsys.readouterr().out
+    assert pq.read_table(out / "seed-8" / "novel.parquet").num_rows == 60 * 20
+
+
 def test_the_tower_is_trained_once_and_finds_the_next_item(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tiny = SequenceConfig(
-        width=8,
-        blocks=1,
-        heads=2,
-        inner=16,
-        length=8,
-        dropout=0.0,
-        batch_tokens=64,
-        epochs=15,
-        learning_rate=3e-2,
-    )
-    plan = replace(leave_one_out.PLANS["sasrec-loo"], config=tiny, members=1)
+    plan = replace(leave_one_out.PLANS["sasrec-loo"], config=TINY, members=1)
     monkeypatch.setitem(leave_one_out.PLANS, "sasrec-loo", plan)
     _write_sasrec(tmp_path)
     given = ["--method", "sequence", "--artifacts", str(tmp_path / "kept"), "--out", str(tmp_path / "out")]
@@ -136,7 +162,7 @@ def test_the_tower_is_trained_once_and_finds_the_next_item(
     assert _run(tmp_path, *given, "--refit") == 0
     refitted = json.loads((tmp_path / "out" / "report.json").read_text())
     assert len(list((tmp_path / "kept").rglob("*.state"))) == 2
-    assert refitted["refit_epochs"] == tiny.refit_epochs
+    assert refitted["refit_epochs"] == TINY.refit_epochs
     assert refitted["metrics"]["novel"]["ndcg_at_10"]["mean"] > 0.9
 
 
