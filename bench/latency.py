@@ -28,7 +28,6 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -38,6 +37,7 @@ from ecrs.recommend.v1 import recommend_service_pb2_grpc as stubs
 
 from bench import floor, report
 from bench.draw import draw_latency
+from bench.latency_series import Series, show, stages
 from models.features import UserContext
 from models.release import Release, current
 from services import bootstrap
@@ -45,21 +45,9 @@ from services.common import log
 from services.common.ports import RecommendQuery
 from services.settings import Settings
 
-STAGES = ("user", "recall", "rank", "item")
 CANDIDATES, PAGE = 200, 20
 ONNX_OFFSET = 700  # of the ports of the second rank and recommend services, which use ONNX Runtime
 Way = Callable[[UserContext], dict[str, float] | None]
-
-
-@dataclass
-class Series:
-    """Seconds of each answer by one way, and milliseconds by stage where the way tells them."""
-
-    seconds: list[float] = field(default_factory=list)
-    stages: dict[str, list[float]] = field(
-        default_factory=lambda: {stage: [] for stage in (*STAGES, "total")}
-    )
-    degraded: int = 0
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -146,7 +134,7 @@ def one_client(
                     started = time.perf_counter()
                     told = ask(context)
                     if number:
-                        _add(results[name], time.perf_counter() - started, told)
+                        results[name].add(time.perf_counter() - started, told)
     return results
 
 
@@ -259,46 +247,6 @@ def ask_for(address: str, user_ids: list[str], seconds: float, seed: int) -> int
             )
             answers += not stub.Recommend(request, timeout=5).degraded
     return answers
-
-
-def stages(single: dict[str, Series]) -> dict[str, dict[str, float]]:
-    """Median milliseconds by stage of each way that tells them; "own" is what no stage accounts for."""
-    told = {}
-    for name, series in single.items():
-        if series.stages["total"]:
-            parts = {stage: report.median(series.stages[stage]) for stage in STAGES}
-            whole = report.percentiles(series.seconds)[0]
-            told[name] = {**parts, "own": max(whole - sum(parts.values()), 0.0)}
-    return told
-
-
-def show(single: dict[str, Series], saturated: dict[str, float]) -> None:
-    """Print the tables."""
-    base = report.percentiles(single["floor"].seconds)[0]
-    rows = []
-    for name, series in single.items():
-        p50, p95, p99 = report.percentiles(series.seconds)
-        rows.append((name, *(f"{x:.2f}" for x in (p50, p95, p99, p50 / base)), str(series.degraded)))
-    report.table("One client, ms", ("way", "p50", "p95", "p99", "× floor", "degraded"), rows)
-    told = stages(single)
-    report.table(
-        "Where it goes, median ms",
-        ("way", *STAGES, "own"),
-        [(name, *(f"{parts[stage]:.2f}" for stage in (*STAGES, "own"))) for name, parts in told.items()],
-    )
-    report.table(
-        "Saturated, answers per second (whole lists only)",
-        ("way", "per s", "of the floor"),
-        [(name, f"{rate:.0f}", f"{rate / saturated['floor']:.1%}") for name, rate in saturated.items()],
-    )
-
-
-def _add(series: Series, seconds: float, told: dict[str, float] | None) -> None:
-    series.seconds.append(seconds)
-    if told:
-        series.degraded += int(told.get("degraded", 0))
-        for stage in (*STAGES, "total"):
-            series.stages[stage].append(told.get(stage, 0.0))
 
 
 def _nothing(_: object) -> None:
