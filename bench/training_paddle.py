@@ -58,19 +58,9 @@ def run(job: Job) -> Result:
             yield loss
 
     with tempfile.TemporaryDirectory() as folder:
-        (mean,) = fit(
-            *(
-                "bench",
-                model,
-                1,
-                job.learning_rate,
-                job.weight_decay,
-                some,
-                job.seed,
-                Checkpoints(Path(folder)),
-            ),
-            steps=job.in_epoch,
-        )
+        kept = Checkpoints(Path(folder))
+        rate, decay = job.learning_rate, job.weight_decay
+        (mean,) = fit("bench", model, 1, rate, decay, some, job.seed, kept, steps=job.in_epoch)
     count = sum(int(np.prod(part.shape)) for part in model.parameters())
     return Result(count, first, mean, *watch.seconds(), peak_mib())
 

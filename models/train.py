@@ -146,9 +146,9 @@ class Training:
         config = self.config.rank
         batches = rank_batches(self.ranker, samples, config)
         rate = config.learning_rate / (1 if stage == "ranker" else 2)
+        decay, steps = config.weight_decay, rank_steps(samples, config)
         losses = fit(
-            *(stage, self.ranker, epochs, rate, config.weight_decay, batches, self.config.seed, self.kept),
-            steps=rank_steps(samples, config),
+            stage, self.ranker, epochs, rate, decay, batches, self.config.seed, self.kept, steps=steps
         )
         self._done(stage, f"{len(samples.label):,} rows, loss {_trend(losses)}")
 
