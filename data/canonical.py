@@ -38,6 +38,10 @@ ITEM_COLUMNS = [
     pa.field("price", pa.float64()),
     pa.field("available", pa.bool_(), nullable=False),
     pa.field("listed_at", pa.timestamp("ms")),
+    pa.field("description", pa.string()),
+    pa.field("url", pa.string()),
+    pa.field("image_url", pa.string()),
+    pa.field("variant_of", pa.string()),
 ]
 
 

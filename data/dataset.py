@@ -33,7 +33,17 @@ _FEATURE_NAME = re.compile(r"[a-z][a-z0-9_]*")
 _CATEGORY_LEVEL = re.compile(r"category_[1-9][0-9]*")
 _RESERVED = {
     "user_feature": {"user_id"},
-    "item_feature": {"item_id", "title", "category_path", "available", "listed_at"},
+    "item_feature": {
+        "item_id",
+        "title",
+        "category_path",
+        "available",
+        "listed_at",
+        "description",
+        "url",
+        "image_url",
+        "variant_of",
+    },  # fmt: skip,
 }
 
 

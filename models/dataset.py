@@ -150,7 +150,18 @@ def _text(value: Any) -> str | list[str]:
 
 def _records(items: Any) -> list[Record]:
     """Items as in Redis: architecture, section 4."""
-    fixed = {"item_id", "title", "category_path", "brand", "shop", "price", "available", "listed_at"}
+    content = ("description", "url", "image_url", "variant_of")
+    fixed = {
+        "item_id",
+        "title",
+        "category_path",
+        "brand",
+        "shop",
+        "price",
+        "available",
+        "listed_at",
+        *content,
+    }
     columns = {name: items[name] for name in items.column_names}
     if "listed_at" in columns:
         columns["listed_at"] = columns["listed_at"].cast("int64")
@@ -170,6 +181,7 @@ def _records(items: Any) -> list[Record]:
             "available": row.get("available") is not False,
             "listed_at": row.get("listed_at"),
         }
+        record.update({k: str(row[k]) for k in content if row.get(k)})
         record.update({k: _text(v) for k, v in row.items() if k not in fixed and v is not None})
         records.append(record)
     return records

@@ -130,7 +130,14 @@ def _user_columns(config: Config) -> list[str]:
 def _item_columns(config: Config) -> list[str]:
     items = config.items
     single = (items.title, items.brand, items.shop, items.price, items.available, items.listed_at)
-    names = [items.item_id, *single, *items.categories, *(column.column for column in items.features)]
+    content = (items.description, items.url, items.image_url, items.variant_of)
+    names = [
+        items.item_id,
+        *single,
+        *content,
+        *items.categories,
+        *(column.column for column in items.features),
+    ]
     return [name for name in names if name]
 
 
@@ -176,6 +183,15 @@ def _items(cols: Columns, config: Config) -> dict[str, Any]:
         columns["available"] = pc.is_in(cols.text(items.available), yes)
     if items.listed_at:
         columns["listed_at"] = cols.time(items.listed_at, items.listed_at_format, required=False)
+    for name, column in (
+        ("description", items.description),
+        ("url", items.url),
+        ("image_url", items.image_url),
+    ):
+        if column:
+            columns[name] = cols.text(column)
+    if items.variant_of:
+        columns["variant_of"] = cols.category(items.variant_of)
     for feature in items.features:
         columns[feature.feature.name] = _feature(cols, feature)
     return columns

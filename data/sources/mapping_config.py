@@ -73,6 +73,11 @@ class ItemColumns:
     available_values: tuple[str, ...] = ()
     listed_at: str | None = None
     listed_at_format: str = "iso"
+    description: str | None = None
+    url: str | None = None
+    image_url: str | None = None
+    variant_of: str | None = None
+    """The id of the item that this one is a variant of (another size or colour)."""
     features: tuple[FeatureColumn, ...] = ()
 
 
@@ -174,6 +179,10 @@ def _items(table: TableReader, default: str) -> ItemColumns:
         available_values=table.texts("available_values") or ("1", "true", "True", "TRUE", "yes", "y", "Y"),
         listed_at=_optional(table, "listed_at"),
         listed_at_format=table.text("listed_at_format", "iso"),
+        description=_optional(table, "description"),
+        url=_optional(table, "url"),
+        image_url=_optional(table, "image_url"),
+        variant_of=_optional(table, "variant_of"),
         features=_features(table, "item_feature"),
     )
 

@@ -59,4 +59,4 @@ def test_the_tables_have_one_column_a_further_feature() -> None:
     )
     assert users_schema(dataset).names == ["user_id", "age", "height", "likes"]
     assert users_schema(dataset).types == [pa.string(), pa.string(), pa.float64(), pa.list_(pa.string())]
-    assert items_schema(dataset).names[-2:] == ["listed_at", "colour"]
+    assert items_schema(dataset).names[-2:] == ["variant_of", "colour"]

@@ -33,6 +33,10 @@ def test_the_files_become_canonical_tables(jdata: Path, run: Run) -> None:
         "price": None,
         "available": True,
         "listed_at": datetime(2015, 11, 2, 16, 2, 32),  # noqa: DTZ001
+        "description": None,
+        "url": None,
+        "image_url": None,
+        "variant_of": None,
         "shop_score": 9.25,
     }
     assert [(row["user_id"], row["item_id"], row["type"]) for row in result.rows("events")] == [

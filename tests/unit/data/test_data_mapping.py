@@ -173,6 +173,25 @@ def test_odd_names_formats_and_parquet_are_mapped(shop: Path, run: Run) -> None:
     assert dataset.weights == {"view": 0.1}
 
 
+def test_what_a_shop_shows_of_an_item_is_mapped(raw: Path, run: Run) -> None:
+    items = (
+        '[items]\nfile = "items.csv"\nitem_id = "id"\ndescription = "text"\nurl = "page"\n'
+        'image_url = "picture"\nvariant_of = "parent"\n'
+    )
+    (raw / "shop.toml").write_text(ONE_CSV + items)
+    (raw / "log.csv").write_text("Wann,Artikel,Kunde Nr.\n2024-01-02,b,5\n")
+    (raw / "items.csv").write_text(
+        "id,text,page,picture,parent\nb, Soft bear ,https://shop/b,https://shop/b.png,7.0\nc,,,,\n"
+    )
+    result = run("mapping", "--mapping", raw / "shop.toml")
+    assert result.code == 0, result.stderr
+    names = ("description", "url", "image_url", "variant_of")
+    assert [tuple(item[name] for name in names) for item in result.rows("items")] == [
+        ("Soft bear", "https://shop/b", "https://shop/b.png", "7"),
+        (None, None, None, None),
+    ]
+
+
 def test_the_files_may_lie_elsewhere(shop: Path, run: Run, tmp_path: Path) -> None:
     mapping = tmp_path / "shop.toml"
     (shop / "shop.toml").rename(mapping)
