@@ -38,6 +38,7 @@ from ecrs.recommend.v1 import recommend_service_pb2_grpc as stubs
 from bench import floor, report
 from bench.draw import draw_latency
 from bench.latency_series import Series, show, stages
+from clients.python.credentials import with_token
 from models.features import UserContext
 from models.release import Release, current
 from services import bootstrap
@@ -163,7 +164,7 @@ def in_process(settings: Settings, predictor: str) -> Iterator[Way]:
 def over_grpc(address: str) -> Iterator[Way]:
     """`Recommend` at an address, by the generated stub."""
     with grpc.insecure_channel(address) as channel:
-        stub = stubs.RecommendServiceStub(channel)
+        stub = stubs.RecommendServiceStub(with_token(channel, _token()))
 
         def ask(context: UserContext) -> dict[str, float]:
             request = pb.RecommendRequest(user_id=context.user_id, page_size=PAGE, candidate_count=CANDIDATES)
@@ -238,7 +239,7 @@ def ask_for(address: str, user_ids: list[str], seconds: float, seed: int) -> int
     """Ask `Recommend` one after the other for so long; returns the answers that were not degraded."""
     order = random.Random(seed)
     with grpc.insecure_channel(address) as channel:
-        stub = stubs.RecommendServiceStub(channel)
+        stub = stubs.RecommendServiceStub(with_token(channel, _token()))
         stub.Recommend(pb.RecommendRequest(user_id=user_ids[0]), timeout=5)
         answers, end = 0, time.perf_counter() + seconds
         while time.perf_counter() < end:
@@ -247,6 +248,10 @@ def ask_for(address: str, user_ids: list[str], seconds: float, seed: int) -> int
             )
             answers += not stub.Recommend(request, timeout=5).degraded
     return answers
+
+
+def _token() -> str:
+    return Settings().service_token.get_secret_value()
 
 
 def _nothing(_: object) -> None:

@@ -152,6 +152,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     began = time.monotonic()
     try:
         settings = read_settings()
+        problem = settings.exposure_problem(settings.bind)
+        if problem:
+            raise CommandError(problem)
         with only_one(settings.state_dir):
             out = console()
             Up(settings, Steps(out), options.timeout).run()

@@ -10,9 +10,13 @@ from typing import Literal
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from services.common.network import is_loopback
+
 ROOT = Path(__file__).resolve().parent.parent
 MIN_PASSWORD = 12
 """Characters of the console's password."""
+MIN_TOKEN = 16
+"""Characters of the services' token."""
 
 
 class Settings(BaseSettings):
@@ -34,7 +38,21 @@ class Settings(BaseSettings):
     )
 
     # Network
-    bind: str = Field("127.0.0.1", description="Address that services, web front ends and Nginx listen on.")
+    bind: str = Field(
+        "127.0.0.1",
+        description="Address that services, web front ends and Nginx listen on; beyond loopback the services "
+        "want ECRS_SERVICE_TOKEN or ECRS_TRUST_NETWORK.",
+    )
+    service_token: SecretStr = Field(
+        SecretStr(""),
+        description="Token that the five services ask every caller for (gRPC metadata `authorization: Bearer "
+        "…`) and that our clients send, at least 16 characters; empty: none is asked for.",
+    )
+    trust_network: bool = Field(
+        False,
+        description="true says that everybody who can reach the services' ports may read and change "
+        "everything: services then listen beyond loopback without a token.",
+    )
     port_offset: int = Field(
         0, ge=0, le=40_000, description="Added to every default port, to run a second copy."
     )
@@ -105,6 +123,11 @@ class Settings(BaseSettings):
         description="Token that the REST API asks for (Authorization: Bearer …); empty: none is asked for on "
         "loopback, and elsewhere only the documentation and the health of the API answer.",
     )
+    api_hosts: str = Field(
+        "",
+        description="Host names under which the REST API answers beside those of loopback, e.g. "
+        "shop.example, with spaces between; *: under any.",
+    )
     api_origins: str = Field(
         "",
         description="Sites whose pages may read the REST API (CORS), e.g. https://a.example, with spaces "
@@ -123,6 +146,15 @@ class Settings(BaseSettings):
     def _password_length(cls, value: SecretStr) -> SecretStr:
         if 0 < len(value.get_secret_value()) < MIN_PASSWORD:
             raise ValueError(f"must have at least {MIN_PASSWORD} characters, or be empty")
+        return value
+
+    @field_validator("service_token")
+    @classmethod
+    def _token_form(cls, value: SecretStr) -> SecretStr:
+        token = value.get_secret_value()
+        fits = len(token) >= MIN_TOKEN and token.isascii() and token.isprintable() and " " not in token
+        if token and not fits:
+            raise ValueError(f"must have at least {MIN_TOKEN} printable ASCII characters and no space")
         return value
 
     @field_validator("milvus_uri")
@@ -155,10 +187,18 @@ class Settings(BaseSettings):
         """URI of Milvus, embedded or not."""
         return self.milvus_uri or f"http://127.0.0.1:{self.port('milvus')}"
 
+    def exposure_problem(self, bind: str) -> str:
+        """Why the services must not listen on `bind`, in one line; empty when they may."""
+        if is_loopback(bind) or self.service_token.get_secret_value() or self.trust_network:
+            return ""
+        return (
+            f"listening on {bind} would let everybody who reaches it read and delete users and change items: "
+            "set ECRS_SERVICE_TOKEN (openssl rand -hex 32), or ECRS_TRUST_NETWORK=true if they all may"
+        )
+
     def allow_demo_personas(self) -> bool:
         """Whether the dataset's own shoppers may be signed in as."""
-        loopback = self.bind in {"127.0.0.1", "::1", "localhost"}
-        return self.demo_personas == "on" or (self.demo_personas == "auto" and loopback)
+        return self.demo_personas == "on" or (self.demo_personas == "auto" and is_loopback(self.bind))
 
     def predictor(self) -> str:
         """URL of the ranker's predictor."""

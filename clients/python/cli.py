@@ -1,13 +1,14 @@
 """`python -m clients.python.cli`: ask the services from a terminal.
 
 The original's: `as <uid>`, `as <six demographics>`, `um <uid>`, `cm <id,id>`, `recall <uid>`, `rank`.
-Ours: `recommend`, `similar`, `event`.
+Ours: `recommend`, `similar`, `search`, `event`. Services that ask for a token get that of ECRS_SERVICE_TOKEN.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -15,6 +16,7 @@ from collections.abc import Callable, Sequence
 import grpc
 
 from clients.python import modern, original
+from clients.python.credentials import with_token
 from clients.python.output import Failure, Table
 
 PORTS = {"user": 8910, "item": 8920, "recommend": 8930, "recall": 8950, "rank": 8960}
@@ -28,7 +30,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def connect(service: str) -> grpc.Channel:
         address = f"{options.host}:{PORTS[service] + options.port_offset}"
-        return channels.setdefault(service, grpc.insecure_channel(address))
+        if service not in channels:
+            channels[service] = grpc.insecure_channel(address)
+        return with_token(channels[service], os.environ.get("ECRS_SERVICE_TOKEN", ""))
 
     started = time.perf_counter()
     try:

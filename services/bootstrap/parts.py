@@ -26,7 +26,8 @@ class Part(Generic[T]):
 
 def target(settings: Settings, service: str) -> Target:
     """An open channel to one of the five services; close it when done."""
-    return Target(service, settings.address(service)).open()
+    token = settings.service_token.get_secret_value()
+    return Target(service, settings.address(service), token=token).open()
 
 
 def app(
@@ -46,7 +47,14 @@ def app(
     publisher = Publisher(
         name, stats.last_minute, release, __version__, redis.connect(settings.redis(), max_connections=1)
     ).open()
-    return App(name, servicers, ready=ready, close=closing(publisher.close, close), stats=stats)
+    return App(
+        name,
+        servicers,
+        ready=ready,
+        close=closing(publisher.close, close),
+        stats=stats,
+        token=settings.service_token.get_secret_value(),
+    )
 
 
 def closing(*closes: Callable[[], object]) -> Callable[[], None]:

@@ -51,6 +51,10 @@ def run_service(
         help="threads of each process (now %(default)s)",
     )
     options = parser.parse_args(argv)
+    problem = settings.exposure_problem(options.bind)
+    if problem:
+        sys.stderr.write(f"error: {problem}\n")
+        return 1
     log.configure(settings.log_level, settings.log_format, service=name)
     return serve(
         lambda: build(settings),

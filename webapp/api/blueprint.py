@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import hmac
-import ipaddress
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import cast
 
 from flask import Blueprint, Flask, Response, current_app, render_template, request
 from werkzeug.datastructures import WWWAuthenticate
-from werkzeug.exceptions import Unauthorized
+from werkzeug.exceptions import HTTPException, Unauthorized
 
+from services.common.network import is_loopback
 from services.settings import Settings
 from webapp.api import catalogue, lists, pages, problems, users  # noqa: F401 - they enter their operations in the table
 from webapp.api.answers import Health
 from webapp.api.openapi import document
 from webapp.api.operations import OPERATIONS, Operation
 from webapp.api.reading import read_body, read_path, read_query
+from webapp.hosts import host_name
 
 EXTENSION = "ecrs_api"
 PUBLIC = frozenset({"api.openapi", "api.docs", *(f"api.{one.name}" for one in OPERATIONS if one.public)})
@@ -32,22 +33,41 @@ class Access:
         open: whether everybody may who can reach it, as on loopback.
         token: what others must send; empty: they may not.
         origins: sites whose pages may read answers.
+        hosts: names that callers may know us by, beside those of loopback; "*": any.
     """
 
     open: bool
     token: str
     origins: frozenset[str]
+    hosts: frozenset[str]
+
+
+class MisdirectedRequest(HTTPException):
+    """421: the request names a host that we were not told we are."""
+
+    code = 421
 
 
 def install(app: Flask, settings: Settings) -> None:
     """Register the API on the application, with the access that the settings give."""
     token = settings.api_token.get_secret_value()
     app.extensions[EXTENSION] = Access(
-        open=not token and _is_loopback(settings.bind),
+        open=not token and is_loopback(settings.bind),
         token=token,
         origins=frozenset(settings.api_origins.split()),
+        hosts=frozenset(settings.api_hosts.lower().split()),
     )
     app.register_blueprint(blueprint)
+
+
+@blueprint.before_request
+def check_host() -> None:
+    """Answer only under names we were told: another site can lead a browser here under its own name."""
+    name, hosts = host_name(), _access().hosts
+    if not (is_loopback(name) or name in hosts or "*" in hosts):
+        raise MisdirectedRequest(
+            f"The API does not answer to the host {name!r}. Whoever runs this shop sets it: ECRS_API_HOSTS."
+        )
 
 
 @blueprint.before_request
@@ -133,13 +153,6 @@ def _document() -> dict[str, object]:
 
 def _access() -> Access:
     return cast(Access, current_app.extensions[EXTENSION])
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return address == "localhost"
 
 
 def _view(one: Operation) -> Callable[..., Response]:

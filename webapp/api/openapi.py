@@ -31,13 +31,14 @@ TAGS = {
     "events": "Telling what shoppers do.",
     "health": "Whether the API can do its work.",
 }
-ALWAYS = (400, 422, 429, 500, 502, 503)
+ALWAYS = (400, 421, 422, 429, 500, 502, 503)
 PROBLEMS = {
     400: "A service refuses the request (`errors` names the field), or the body is not JSON.",
     401: "A token is needed: `Authorization: Bearer …`.",
     404: "There is no such thing.",
     413: "The body is larger than 1 MiB.",
     415: "The body is not `application/json`.",
+    421: "The request names a host that the API was not told to answer to.",
     422: "A parameter or the body is not as described here; `errors` names each field.",
     429: "Too many requests.",
     500: "Our mistake.",

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import ipaddress
-from urllib.parse import urlsplit
 
 from flask import Response, current_app, make_response, redirect, render_template, request, url_for
 from itsdangerous import BadData, URLSafeTimedSerializer
 from werkzeug.wrappers import Response as BaseResponse
 
+from services.common.network import is_loopback
 from webapp.console.state import current_console
+from webapp.hosts import host_name
 
 COOKIE = "ecrs_console"
 COOKIE_PATH = "/console"
@@ -53,19 +53,7 @@ def is_local() -> bool:
         peers += [part.strip() for given in request.headers.getlist(header) for part in given.split(",")]
     if any(header in request.headers for header in _FOREIGN_HEADERS):
         return False
-    return all(map(is_loopback, peers)) and is_loopback(_host_name())
-
-
-def is_loopback(host: str) -> bool:
-    """Whether this names the machine itself: localhost, 127.0.0.0/8, ::1."""
-    if host.lower() == "localhost" or host.lower().endswith(".localhost"):
-        return True
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return (mapped or address).is_loopback
+    return all(map(is_loopback, peers)) and is_loopback(host_name())
 
 
 def is_password(given: str) -> bool:
@@ -104,13 +92,6 @@ def forget(response: BaseResponse) -> None:
     response.delete_cookie(
         COOKIE, path=COOKIE_PATH, secure=request.is_secure, httponly=True, samesite="Strict"
     )
-
-
-def _host_name() -> str:
-    try:
-        return urlsplit(f"//{request.host}").hostname or ""
-    except ValueError:  # no host at all
-        return ""
 
 
 def _serializer() -> URLSafeTimedSerializer:

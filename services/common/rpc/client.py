@@ -15,6 +15,7 @@ from services.common.rpc import calls, tape
 from services.common.rpc.breaker import Breaker
 from services.common.rpc.server import MAX_MESSAGE_BYTES
 from services.common.rpc.status import error_of
+from services.common.rpc.token import credentials
 
 log = structlog.get_logger()
 
@@ -40,10 +41,15 @@ _OPTIONS: list[tuple[str, str | int]] = [
 
 
 class Target:
-    """A service elsewhere. One per address and process, made in the composition root, shared by threads."""
+    """A service elsewhere. One per address and process, made in the composition root, shared by threads.
 
-    def __init__(self, name: str, address: str, breaker: Breaker | None = None) -> None:
+    Args:
+        token: what the service asks its callers for; empty: nothing.
+    """
+
+    def __init__(self, name: str, address: str, breaker: Breaker | None = None, token: str = "") -> None:
         self.name, self.address = name, address
+        self._credentials = credentials(token)
         self._breaker = breaker or Breaker()
         self._channel: grpc.Channel | None = None
 
@@ -86,7 +92,8 @@ class Target:
             raise self._named(DeadlineExceeded(f"no time is left to ask {self.name}"))
         if not self._breaker.allow():
             raise self._named(Unavailable(f"{self.name} does not answer; asking it again within a second"))
-        metadata = ((calls.REQUEST_ID_KEY, calls.request_id.get() or calls.new_request_id()),)
+        request_id = calls.request_id.get() or calls.new_request_id()
+        metadata = ((calls.REQUEST_ID_KEY, request_id), *self._credentials)
         attempts = 2 if retry else 1
         while True:
             attempts -= 1

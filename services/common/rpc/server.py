@@ -15,6 +15,7 @@ from grpc_reflection.v1alpha import reflection
 from services.common.errors import EcrsError, Unavailable
 from services.common.rpc.interceptor import CallInterceptor
 from services.common.rpc.stats import CallStats
+from services.common.rpc.token import TokenInterceptor
 
 log = structlog.get_logger()
 
@@ -42,7 +43,7 @@ class App:
 
     `ready` raises `EcrsError` with the reason while a needed part is missing; it is asked once a second, from
     one thread, and must answer within about a second. `close` frees what the app holds, after the last call.
-    `stats` counts the calls.
+    `stats` counts the calls. Callers must send `token`, unless it is empty.
     """
 
     name: str
@@ -50,6 +51,7 @@ class App:
     ready: Callable[[], None]
     close: Callable[[], None]
     stats: CallStats = field(default_factory=CallStats)
+    token: str = field(default="", repr=False)
 
 
 class Server:
@@ -76,10 +78,15 @@ class Server:
 
     def start(self) -> Server:
         """Listen and serve; sets `port` if 0 was asked for. Raises AddressInUse."""
+        interceptors: list[grpc.ServerInterceptor] = [
+            CallInterceptor(self._default_deadline_s, self._app.stats)
+        ]
+        if self._app.token:
+            interceptors.insert(0, TokenInterceptor(self._app.token))
         self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="rpc")
         self._server = grpc.server(
             self._pool,
-            interceptors=[CallInterceptor(self._default_deadline_s, self._app.stats)],
+            interceptors=interceptors,
             options=[
                 ("grpc.so_reuseport", int(self._share_port)),
                 ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),

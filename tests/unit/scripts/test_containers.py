@@ -64,7 +64,11 @@ def test_the_schema_would_notice_a_mistake(document: dict[str, Any]) -> None:
 
 
 def test_every_setting_in_it_exists_and_is_accepted(compose: dict[str, Any]) -> None:
-    given = {"ECRS_REDIS_PASSWORD": "p4ss", "ECRS_SECRET_KEY": "0" * 64}
+    given = {
+        "ECRS_REDIS_PASSWORD": "p4ss",
+        "ECRS_SECRET_KEY": "0" * 64,
+        "ECRS_SERVICE_TOKEN": "1" * 64,
+    }
     for name in OURS:
         environment = {key: filled(value, given) for key, value in compose[name]["environment"].items()}
         values: dict[str, Any] = {
@@ -77,6 +81,7 @@ def test_every_setting_in_it_exists_and_is_accepted(compose: dict[str, Any]) -> 
         assert {one: settings.address(one) for one in SERVICES} == {
             one: f"{one}:{PORTS[one]}" for one in SERVICES
         }
+        assert settings.exposure_problem(settings.bind) == ""
         assert settings.predictor() == f"serving://serving:{PORTS['serving']}"
         assert settings.redis() == f"redis://:p4ss@redis:{PORTS['redis']}/0"
         assert settings.milvus() == f"http://milvus:{PORTS['milvus']}"
@@ -102,8 +107,8 @@ def test_secrets_have_no_default(compose: dict[str, Any]) -> None:
     required = {found[1] for found in places if found[2] == "?"}
     closed_when_empty = {found[1] for found in places if found[2] == "-" and not found[3]}
 
-    assert required == {"ECRS_REDIS_PASSWORD", "ECRS_SECRET_KEY"}
-    assert closed_when_empty == {"ECRS_API_TOKEN", "ECRS_CONSOLE_PASSWORD"}
+    assert required == {"ECRS_REDIS_PASSWORD", "ECRS_SECRET_KEY", "ECRS_SERVICE_TOKEN"}
+    assert closed_when_empty == {"ECRS_API_TOKEN", "ECRS_API_HOSTS", "ECRS_CONSOLE_PASSWORD"}
     assert {found[1] for found in places} - required - closed_when_empty == {
         "ECRS_DATASET",
         "ECRS_TRAIN_CONFIG",

@@ -273,6 +273,20 @@ def test_off_loopback_only_the_token_opens_the_api(settings: Settings, services:
     assert opened.get("/api/openapi.json").get_json()["components"]["securitySchemes"]
 
 
+def test_the_api_answers_only_under_names_it_was_told(settings: Settings, services: FakeServices) -> None:
+    by_default = with_settings(settings, services)
+    told = with_settings(settings, services, api_hosts="shop.example other.example")
+    anybody = with_settings(settings, services, api_hosts="*")
+
+    for host in ("localhost", "localhost:5000", "127.0.0.1:5158", "[::1]:5000"):
+        assert by_default.get("/api/v1/users/1", headers={"Host": host}).status_code == 200
+    for host in ("evil.example", "evil.example:5000", "127.0.0.1.evil.example", "10.0.0.7"):
+        assert "ECRS_API_HOSTS" in problem(by_default.get("/api/docs", headers={"Host": host}), 421)["detail"]
+        assert anybody.get("/api/v1/users/1", headers={"Host": host}).status_code == 200
+    assert told.get("/api/v1/users/1", headers={"Host": "Shop.Example:8080"}).status_code == 200
+    assert problem(told.get("/api/v1/users/1", headers={"Host": "example"}), 421)
+
+
 def test_pages_of_other_sites_may_read_only_where_the_settings_say_so(
     api: FlaskClient, settings: Settings, services: FakeServices
 ) -> None:
