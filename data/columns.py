@@ -112,6 +112,10 @@ class Columns:
         good = pa.array(self._good())
         return {name: array.filter(good) for name, array in columns.items()}
 
+    def origin(self) -> Any:
+        """Where each row stands, for `PreparedWriter.events`: int64 [N] (`Rejects.place` reads it)."""
+        return pa.array(np.asarray(self.rows.lines, np.int64) + self._rejects.origin(self.rows.file))
+
     def constant(self, value: Any, kind: Any) -> Any:
         """The same value for every row."""
         return pa.repeat(pa.scalar(value, kind), len(self))

@@ -12,7 +12,7 @@ import json
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -49,9 +49,13 @@ def prepare(
     *,
     source_name: str,
     max_reject_rate: float = 0.01,
+    allowed: Mapping[str, float] | None = None,
     force: bool = False,
 ) -> tuple[dict[str, Any], bool]:
-    """Prepare `source` as `out/<dataset.name>`. Returns its report and whether anything was done."""
+    """Prepare `source` as `out/<dataset.name>`. Returns its report and whether anything was done.
+
+    `allowed` has the shares of rows that may be rejected by reason, beside `max_reject_rate` for all others.
+    """
     fingerprint = input_fingerprint(source.files(), dataset)
     target = out / dataset.name
     if not force:
@@ -60,7 +64,7 @@ def prepare(
         report = _report(target)
         if report is not None and report.get("fingerprint") == fingerprint:
             return report, False
-    rejects = Rejects(max_reject_rate)
+    rejects = Rejects(max_reject_rate, allowed)
     with PreparedWriter(out, dataset, rejects) as writer:
         source.write(writer, bars)
         head = {"source": source_name, "fingerprint": fingerprint}
@@ -125,6 +129,13 @@ def _rate(text: str) -> float:
     return value
 
 
+def _allowance(text: str) -> tuple[str, float]:
+    reason, equals, share = text.rpartition("=")
+    if not equals or not reason.strip():
+        raise argparse.ArgumentTypeError(f"must be REASON=SHARE, such as 'no user_id=0.25', not {text!r}")
+    return reason.strip(), _rate(share)
+
+
 def _name(text: str) -> str:
     if not re.fullmatch("[a-z0-9_-]+", text):
         raise argparse.ArgumentTypeError(f"use only a-z, 0-9, _ and -, not {text!r}")
@@ -145,6 +156,14 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--max-reject-rate", type=_rate, default=0.01, help="share of bad rows to accept (%(default)s)"
     )
+    parser.add_argument(
+        "--allow",
+        type=_allowance,
+        action="append",
+        default=[],
+        metavar="REASON=SHARE",
+        help="share of rows to accept that are rejected for one reason, as the report names it; repeatable",
+    )
     parser.add_argument("--force", action="store_true", help="prepare even if nothing changed")
     return parser.parse_args(argv)
 
@@ -164,6 +183,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             args.out,
             source_name=args.source,
             max_reject_rate=args.max_reject_rate,
+            allowed=dict(args.allow),
             force=args.force,
         )
     except DataError as error:

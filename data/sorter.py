@@ -15,7 +15,7 @@ from data.canonical import EVENTS
 RUN_ROWS = 250_000
 FAN_IN = 8
 _BATCH_ROWS = 8_192
-_SCHEMA = EVENTS.append(pa.field("seq", pa.int64(), nullable=False))
+SORTED = EVENTS.append(pa.field("origin", pa.int64(), nullable=False))
 
 
 class EventSorter:
@@ -34,24 +34,22 @@ class EventSorter:
         self._written = 0
         self.rows = 0
 
-    def add(self, table: Any) -> None:
-        """Take a table of schema `EVENTS`."""
-        seq = pa.array(np.arange(self.rows, self.rows + table.num_rows, dtype=np.int64))
-        self._pending.append(table.append_column(_SCHEMA.field("seq"), seq))
+    def add(self, table: Any, origin: Any) -> None:
+        """Take a table of schema `EVENTS`; `origin` (int64 [N]) ascends in raw order and goes with it."""
+        self._pending.append(table.append_column(SORTED.field("origin"), origin))
         self._pending_rows += table.num_rows
         self.rows += table.num_rows
         if self._pending_rows >= self._run_rows:
             self._spill()
 
     def sorted(self) -> Iterator[Any]:
-        """All events in order, as tables of schema `EVENTS`; the runs are deleted as they are used up."""
+        """All events in order, as tables of schema `SORTED`; the runs are deleted as they are used up."""
         self._spill()
         while len(self._runs) > FAN_IN:
             oldest, self._runs = self._runs[:FAN_IN], self._runs[FAN_IN:]
             self._runs.append(self._write(self._merge(oldest)))
             _delete(oldest)
-        for table in self._merge(self._runs):
-            yield table.drop_columns(["seq"])
+        yield from self._merge(self._runs)
         _delete(self._runs)
         self._runs = []
 
@@ -66,7 +64,7 @@ class EventSorter:
         path = self._folder / f"run-{self._written:06d}.parquet"
         self._written += 1
         # Dictionary pages of a run's row groups would be held for every run during the merge.
-        with pq.ParquetWriter(path, _SCHEMA, compression="lz4", use_dictionary=["type"]) as writer:
+        with pq.ParquetWriter(path, SORTED, compression="lz4", use_dictionary=["type"]) as writer:
             for table in tables:
                 writer.write_table(table, row_group_size=self._batch_rows)
         return path
@@ -97,34 +95,34 @@ class _Cursor:
             return
         self.table = self._file.read_row_group(self._group, use_threads=False)
         self._group += 1
-        self._at, self._seq = _keys(self.table)
+        self._at, self._origin = _keys(self.table)
 
     def last(self) -> tuple[int, int]:
-        """(at, seq) of the last row in memory."""
-        return int(self._at[-1]), int(self._seq[-1])
+        """(at, origin) of the last row in memory."""
+        return int(self._at[-1]), int(self._origin[-1])
 
     def take(self, bound: tuple[int, int]) -> Any:
         """Remove and return the rows in memory up to and including `bound`."""
-        at, seq = bound
+        at, origin = bound
         low, high = np.searchsorted(self._at, at, "left"), np.searchsorted(self._at, at, "right")
-        count = int(low + np.searchsorted(self._seq[low:high], seq, "right"))
+        count = int(low + np.searchsorted(self._origin[low:high], origin, "right"))
         taken = self.table.slice(0, count)
         if count == self.table.num_rows:
             self._next()
         else:
             self.table = self.table.slice(count)
-            self._at, self._seq = self._at[count:], self._seq[count:]
+            self._at, self._origin = self._at[count:], self._origin[count:]
         return taken
 
 
 def _keys(table: Any) -> tuple[Any, Any]:
     at = table.column("at").combine_chunks().cast(pa.int64()).to_numpy(zero_copy_only=False)
-    return at, table.column("seq").combine_chunks().to_numpy(zero_copy_only=False)
+    return at, table.column("origin").combine_chunks().to_numpy(zero_copy_only=False)
 
 
 def _in_order(table: Any) -> Any:
-    at, seq = _keys(table)
-    return table.take(pa.array(np.lexsort((seq, at))))
+    at, origin = _keys(table)
+    return table.take(pa.array(np.lexsort((origin, at))))
 
 
 def _delete(paths: list[Path]) -> None:

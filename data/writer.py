@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -87,8 +88,13 @@ class PreparedWriter:
         self._items.write({**defaults, **columns})
 
     def events(self, columns: Mapping[str, Any]) -> None:
-        """Append events in raw order: user_id, item_id, type, at, value."""
-        self._events.add(pa.table([columns[name] for name in EVENTS.names], schema=EVENTS))
+        """Append events in raw order: user_id, item_id, type, at, value, and `Columns.origin` if known."""
+        table = pa.table([columns[name] for name in EVENTS.names], schema=EVENTS)
+        origin = columns.get("origin")
+        if origin is None:
+            first = self.rejects.origin("") + self._events.rows + 1
+            origin = pa.array(np.arange(first, first + table.num_rows, dtype=np.int64))
+        self._events.add(table, origin)
 
     def add_missing_users(self, ids: Any) -> None:
         """Give users who have events but no row of their own one with unknown features."""
@@ -127,7 +133,7 @@ class PreparedWriter:
         with pq.ParquetWriter(self._work / "events.parquet", EVENTS, compression="zstd") as out:
             pending, rows = [], 0
             for table in self._events.sorted():
-                pending.append(table)
+                pending.append(table.select(EVENTS.names))
                 rows += table.num_rows
                 if rows >= _BUFFER_ROWS:
                     out.write_table(pa.concat_tables(pending))

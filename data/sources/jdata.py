@@ -90,6 +90,7 @@ class JData:
                     "type": cols.choice("type", ACTIONS),
                     "at": cols.time("action_time"),
                     "value": cols.constant(1.0, pa.float32()),
+                    "origin": cols.origin(),
                 }
             )
             out.add_missing_users(events["user_id"])

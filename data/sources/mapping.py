@@ -86,6 +86,8 @@ class Mapped:
         self, table: TableFile, name: str, required: Sequence[str], out: PreparedWriter, progress: Progress
     ) -> Iterator[Columns]:
         path = self._place(table)
+        for reason, share in table.allow.items():
+            out.rejects.allow(name, reason, share)
         if not table.is_parquet:
             yield from stream(path, name, required, out.rejects, progress, table.form, table.nulls)
             return
@@ -154,6 +156,7 @@ def _events(cols: Columns, config: Config) -> dict[str, Any]:
         "type": types,
         "at": cols.time(events.time, events.time_format),
         "value": value.cast(pa.float32()),
+        "origin": cols.origin(),
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from data.canonical import EVENT_TYPES
@@ -19,6 +19,8 @@ class TableFile:
     name: str
     form: TextFormat
     nulls: tuple[str, ...]
+    allow: Mapping[str, float] = field(default_factory=dict)
+    """Shares of rows that may be rejected, by reason."""
 
     @property
     def is_parquet(self) -> bool:
@@ -138,7 +140,21 @@ def _file(table: TableReader) -> TableFile:
         raise table.error("decimal", 'must be "." or ","')
     if not form.delimiter or (form.quoted and len(form.delimiter) != 1):
         raise table.error("delimiter", "must be one character; a longer one needs quoted = false")
-    return TableFile(table.text("file"), form, (*NULLS, *table.texts("nulls")))
+    return TableFile(table.text("file"), form, (*NULLS, *table.texts("nulls")), _allow(table))
+
+
+def _allow(table: TableReader) -> dict[str, float]:
+    """Shares by reason; "no user_id" and the like may name the key of the mapping instead of the column."""
+    given = table.table("allow", required=False)
+    shares = {}
+    for reason in given.raw:
+        share = given.number(reason)
+        if not 0 <= share <= 1:
+            raise given.error(reason, f"must be a share between 0 and 1, not {share:g}")
+        what, space, key = reason.rpartition(" ")
+        column = table.raw.get(key)
+        shares[f"{what} {column}" if space and isinstance(column, str) else reason] = share
+    return shares
 
 
 def _events(table: TableReader) -> EventColumns:

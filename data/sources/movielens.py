@@ -145,6 +145,7 @@ class MovieLens:
                     "type": cols.constant("rate", pa.string()),
                     "at": cols.time("timestamp", "epoch_s"),
                     "value": cols.number("rating", required=True, minimum=0).cast(pa.float32()),
+                    "origin": cols.origin(),
                 }
             )
             out.add_missing_users(events["user_id"])

@@ -81,7 +81,7 @@ class TaFeng:
         subclasses: list[Any] = []
         for cols in stream(path, "events", COLUMNS, out.rejects, progress):
             lines = _lines(cols)
-            events = {name: lines[name] for name in ("user_id", "item_id", "type", "at", "value")}
+            events = {name: lines[name] for name in ("user_id", "item_id", "type", "at", "value", "origin")}
             new = pa.array(out.user_ids.add(lines["user_id"]))
             out.users({name: lines[name].filter(new) for name in ("user_id", "age_group", "pin_code")})
             new = pa.array(out.item_ids.add(lines["item_id"]))
@@ -106,6 +106,7 @@ def _lines(cols: Columns) -> dict[str, Any]:
             "type": cols.constant("purchase", pa.string()),
             "amount": cols.number("AMOUNT", required=True, minimum=0),
             "value": cols.number("SALES_PRICE", required=True, minimum=0).cast(pa.float32()),
+            "origin": cols.origin(),
         }
     )
 

@@ -285,3 +285,31 @@ def test_prices_may_have_a_decimal_comma(tmp_path: Path, text: str, price: float
     if status == 0:
         items = pq.read_table(tmp_path / "prepared" / "shop" / "items.parquet")
         assert items["price"].to_pylist() == [price]
+
+
+GUESTS = ONE_CSV + 'allow = { "no user_id" = 0.5 }\n'
+
+
+def test_one_reason_may_be_allowed_more_than_others(raw: Path, run: Run) -> None:
+    (raw / "shop.toml").write_text(GUESTS)
+    head, row, guest = "Kunde Nr.,Artikel,Wann\n", "1,a,2024-01-02\n", ",a,2024-01-02\n"
+    (raw / "log.csv").write_text(head + row * 10 + guest * 10)
+    result = run("mapping", "--mapping", raw / "shop.toml")
+    assert (result.code, result.report["tables"]["events"]["kept"]) == (0, 10)
+    (raw / "log.csv").write_text(head + row * 10 + guest * 11)
+    result = run("mapping", "--mapping", raw / "shop.toml")
+    assert result.code == 2
+    assert "11 of 21 rows of events rejected (52.4%, allowed 50.0% for this reason): 11 no Kunde Nr." in (
+        result.stderr
+    )
+    result = run("mapping", "--mapping", raw / "shop.toml", "--allow", "no Kunde Nr.=0.6")
+    assert result.code == 0
+    (raw / "log.csv").write_text(head + row * 10 + guest * 10 + "1,,2024-01-02\n")
+    result = run("mapping", "--mapping", raw / "shop.toml")
+    assert "1 of 21 rows of events rejected (4.8%, allowed 1.0%): 1 no Artikel." in result.stderr
+
+
+def test_an_allowance_that_is_no_share_is_told(raw: Path, run: Run) -> None:
+    (raw / "shop.toml").write_text(GUESTS.replace("0.5", "25"))
+    result = run("mapping", "--mapping", raw / "shop.toml")
+    assert "[events] allow.no user_id: must be a share between 0 and 1, not 25" in result.stderr
