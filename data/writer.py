@@ -103,12 +103,15 @@ class PreparedWriter:
             self.users({"user_id": new})
             self.notes["users_without_profile"] += len(new)
 
-    def add_missing_items(self, ids: Any) -> None:
-        """Give items with events but no row one that keeps histories whole and is never offered."""
+    def add_missing_items(self, ids: Any, *, available: bool) -> None:
+        """Give items with events but no row one with a title only.
+
+        `available`: whether they are offered; if not, the rows only keep histories whole (docs/adr/0178).
+        """
         new = ids.filter(pa.array(self.item_ids.add(ids)))
         if len(new):
             titles = pa.array([f"Product {item}" for item in new.to_pylist()], pa.string())
-            self.items({"item_id": new, "title": titles, "available": pa.array([False] * len(new))})
+            self.items({"item_id": new, "title": titles, "available": pa.array([available] * len(new))})
             self.notes["items_without_details"] += len(new)
 
     def commit(self, report: Mapping[str, Any], *, need_events: bool = True) -> dict[str, Any]:

@@ -94,7 +94,7 @@ class JData:
                 }
             )
             out.add_missing_users(events["user_id"])
-            out.add_missing_items(events["item_id"])
+            out.add_missing_items(events["item_id"], available=False)
             out.events(events)
 
 

@@ -76,7 +76,8 @@ class Mapped:
             new = pa.array(out.user_ids.add(events["user_id"]))
             out.users({name: array.filter(new) for name, array in _part(kept, "user.").items()})
         if config.items_file:
-            out.add_missing_items(events["item_id"])
+            # Where availability is told, an item that the table lacks counts as delisted (docs/adr/0178).
+            out.add_missing_items(events["item_id"], available=config.items.available is None)
         else:
             new = pa.array(out.item_ids.add(events["item_id"]))
             out.items({name: array.filter(new) for name, array in _part(kept, "item.").items()})

@@ -149,7 +149,7 @@ class MovieLens:
                 }
             )
             out.add_missing_users(events["user_id"])
-            out.add_missing_items(events["item_id"])
+            out.add_missing_items(events["item_id"], available=True)
             out.events(events)
 
 

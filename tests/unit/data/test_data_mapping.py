@@ -192,6 +192,22 @@ def test_what_a_shop_shows_of_an_item_is_mapped(raw: Path, run: Run) -> None:
     ]
 
 
+@pytest.mark.parametrize(("available", "offered"), [("", True), ('available = "sold"\n', False)])
+def test_an_item_that_only_events_name_is_offered_unless_availability_is_told(
+    available: str, offered: bool, raw: Path, run: Run
+) -> None:
+    (raw / "shop.toml").write_text(f'{ONE_CSV}[items]\nfile = "items.csv"\nitem_id = "id"\n{available}')
+    (raw / "log.csv").write_text("Wann,Artikel,Kunde Nr.\n2024-01-02,b,5\n2024-01-03,only,5\n")
+    (raw / "items.csv").write_text("id,sold\nb,yes\n")
+    result = run("mapping", "--mapping", raw / "shop.toml")
+    assert result.code == 0, result.stderr
+    assert [(item["item_id"], item["title"], item["available"]) for item in result.rows("items")] == [
+        ("b", "Product b", True),
+        ("only", "Product only", offered),
+    ]
+    assert result.report["notes"]["items_without_details"] == 1
+
+
 def test_the_files_may_lie_elsewhere(shop: Path, run: Run, tmp_path: Path) -> None:
     mapping = tmp_path / "shop.toml"
     (shop / "shop.toml").rename(mapping)
