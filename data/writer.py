@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data.canonical import EVENTS, items_schema, users_schema
+from data.content import clean_content
 from data.dataset import Dataset, save_dataset
 from data.errors import DataError
 from data.idset import IdSet
@@ -79,13 +80,16 @@ class PreparedWriter:
         self._users.write(columns)
 
     def items(self, columns: Mapping[str, Any]) -> None:
-        """Append items: Arrow arrays by column; `available` left out is true. The ids must be new."""
+        """Append items: Arrow arrays by column; `available` left out is true. The ids must be new.
+
+        Descriptions, addresses and parents are cleaned (`data.content`).
+        """
         rows = len(columns["item_id"])
         defaults = {
             "available": pa.array([True]).take(pa.array([0] * rows, pa.int32())),
             "category_path": pa.array([[]] * rows, pa.list_(pa.string())),
         }
-        self._items.write({**defaults, **columns})
+        self._items.write({**defaults, **clean_content(columns, self.notes)})
 
     def events(self, columns: Mapping[str, Any]) -> None:
         """Append events in raw order: user_id, item_id, type, at, value, and `Columns.origin` if known."""

@@ -19,6 +19,7 @@ def item_to_json(item: Item) -> Json:
         "brand": item.brand,
         "price": item.price,
         "available": item.available,
+        "image": item.image_url,
     }
 
 
@@ -31,6 +32,7 @@ def item_from_json(raw: Json) -> Item:
         brand=raw["brand"],
         price=raw["price"],
         available=raw["available"],
+        image_url=raw.get("image", ""),  # not in copies that an older front end left
     )
 
 

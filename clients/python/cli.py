@@ -1,7 +1,8 @@
 """`python -m clients.python.cli`: ask the services from a terminal.
 
 The original's: `as <uid>`, `as <six demographics>`, `um <uid>`, `cm <id,id>`, `recall <uid>`, `rank`.
-Ours: `recommend`, `similar`, `search`, `event`. Services that ask for a token get that of ECRS_SERVICE_TOKEN.
+Ours: `recommend`, `similar`, `search`, `item`, `event`. Services that ask for a token get that of
+ECRS_SERVICE_TOKEN.
 """
 
 from __future__ import annotations
@@ -81,6 +82,7 @@ COMMANDS: dict[str, Command] = {
     "recommend": _recommend,
     "similar": lambda o, connect: modern.similar(connect, o.item_id, o.channel, o.page_size, o.timeout),
     "search": lambda o, connect: modern.search(connect, " ".join(o.words), o.page_size, o.timeout),
+    "item": lambda o, connect: modern.item(connect, o.item_id, o.timeout),
     "event": lambda o, connect: modern.event(connect, o.user_id, o.type, o.item_id, o.token, o.timeout),
 }
 
@@ -116,6 +118,8 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("search", help="items by words")
     command.add_argument("words", nargs="+")
     command.add_argument("--page-size", type=int)
+    command = commands.add_parser("item", help="one item with its description and picture")
+    command.add_argument("item_id", metavar="id")
     command = commands.add_parser("event", help="record an event")
     command.add_argument("user_id", metavar="uid")
     command.add_argument("type", choices=EVENT_TYPES)

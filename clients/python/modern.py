@@ -1,4 +1,4 @@
-"""Commands over `ecrs.*.v1`: `recommend`, `similar`, `search`, `event`."""
+"""Commands over `ecrs.*.v1`: `recommend`, `similar`, `search`, `item`, `event`."""
 
 from __future__ import annotations
 
@@ -62,6 +62,18 @@ def search(connect: Open, query: str, page_size: int | None, timeout_s: float) -
     ]
     meant = f", searched for {response.corrected_query!r}" if response.corrected_query else ""
     return Table(("item_id", "title", "category", "price"), rows, f"{response.total_count} in all{meant}")
+
+
+def item(connect: Open, item_id: str, timeout_s: float) -> Table:
+    """`item <id>`: all that the shop shows of an item."""
+    stub = item_service_pb2_grpc.ItemServiceStub(connect("item"))
+    found = stub.GetItem(item_service_pb2.GetItemRequest(item_id=item_id), timeout=timeout_s).item
+    columns = ("item_id", "title", "category", "price", "available", "variant_of", "url", "image_url")
+    row = (
+        *(found.item_id, found.title, " / ".join(found.category_path), _price(found)),
+        *("yes" if found.available else "no", found.variant_of, found.url, found.image_url),
+    )
+    return Table((*columns, "description"), [(*row, found.description)])
 
 
 def event(connect: Open, user_id: str, kind: str, item_id: str, token: str, timeout_s: float) -> Table:

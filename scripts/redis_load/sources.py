@@ -21,11 +21,10 @@ from services.common.item_port import AttributeValue, Item
 from services.common.validate import check_attributes, check_id
 from services.common.values import profile_features
 from services.item.codec import item_to_json
-from services.item.service import check_item
+from services.item.service import CONTENT, check_item
 
 BATCH_ROWS = 5_000
 ORIGINAL_USER = ("age", "sex", "city_level", "province", "city", "country")
-_FIXED = ("item_id", "title", "category_path", "brand", "shop", "price", "available", "listed_at")
 
 
 class Row(NamedTuple):
@@ -93,6 +92,7 @@ def prepared_items(folder: Path, dataset: Dataset) -> Part:
                     available=row["available"] is not False,
                     listed_at_ms=max(row["listed_at"] or 0, 0),
                     attributes=_attributes(row, names),
+                    **{name: row[name] or "" for name in CONTENT},
                 )
                 check_item("item", item)
             except InvalidArgument as error:

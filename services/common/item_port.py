@@ -10,7 +10,11 @@ AttributeValue = str | float | tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """An item of the catalogue. `price` None = unknown; `listed_at_ms` 0 = unknown."""
+    """An item of the catalogue. `price` None = unknown; `listed_at_ms` 0 = unknown; a text "" = unknown.
+
+    `description` is answered by `get_item` and `list_items` only. `image_url` is a web address, or a path on
+    the shop's own host; `variant_of` the id of the item that this one is a variant of.
+    """
 
     item_id: str
     title: str = ""
@@ -21,6 +25,10 @@ class Item:
     available: bool = True
     listed_at_ms: int = 0
     attributes: Mapping[str, AttributeValue] = field(default_factory=dict)
+    description: str = ""
+    url: str = ""
+    image_url: str = ""
+    variant_of: str = ""
 
 
 SEARCH_ORDERS = ("relevance", "popularity", "newest", "price_ascending", "price_descending")
@@ -40,6 +48,7 @@ class SearchQuery:
     page_size: int = 20
     page_token: str = ""
     include_unavailable: bool = False
+    variant_of: str = ""
 
 
 @dataclass(frozen=True, slots=True)

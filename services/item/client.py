@@ -57,6 +57,7 @@ class ItemClient:
             page_size=query.page_size,
             page_token=query.page_token,
             include_unavailable=query.include_unavailable,
+            variant_of=query.variant_of,
         )
         response = self._target.call(self._stub.SearchItems, request, timeout_s)
         return SearchResult(

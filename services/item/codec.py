@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from services.common.item_port import AttributeValue, Item
-from services.item.service import RESERVED
+from services.item.service import CONTENT, RESERVED
 
 
 def item_to_json(item: Item) -> str:
@@ -23,6 +23,8 @@ def item_to_json(item: Item) -> str:
             "price": item.price,
             "available": item.available,
             "listed_at": item.listed_at_ms or None,
+            # Most items have none of these: what is empty is left out.
+            **{name: text for name in CONTENT if (text := getattr(item, name))},
             **item.attributes,
         },
         ensure_ascii=False,
@@ -53,4 +55,5 @@ def item_from_json(item_id: str, raw: str | bytes, *, available: bool) -> Item:
         available=available,
         listed_at_ms=int(values.get("listed_at") or 0),
         attributes=attributes,
+        **{name: str(values.get(name) or "") for name in CONTENT},
     )

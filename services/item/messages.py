@@ -21,6 +21,10 @@ def item_to_proto(item: Item) -> pb.Item:
         price=item.price,
         available=item.available,
         listed_at_ms=item.listed_at_ms,
+        description=item.description,
+        url=item.url,
+        image_url=item.image_url,
+        variant_of=item.variant_of,
     )
     fill_attributes(message.attributes, item.attributes)
     return message
@@ -38,6 +42,10 @@ def item_from_proto(message: pb.Item, field: str = "item") -> Item:
         available=message.available if message.HasField("available") else True,
         listed_at_ms=message.listed_at_ms,
         attributes=attributes_from_proto(message.attributes, f"{field}.attributes"),
+        description=message.description,
+        url=message.url,
+        image_url=message.image_url,
+        variant_of=message.variant_of,
     )
 
 

@@ -67,6 +67,7 @@ class ItemServicer(stubs.ItemServiceServicer):
             page_size=optional_int(request, "page_size", DEFAULT_PAGE),
             page_token=request.page_token,
             include_unavailable=request.include_unavailable,
+            variant_of=request.variant_of,
         )
         result = self._items.search_items(query, remaining_s())
         return pb.SearchItemsResponse(

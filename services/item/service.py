@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol
 
+from models.item_content import MAX_ADDRESS_BYTES, MAX_DESCRIPTION, is_picture_address, is_web_address
 from services.common.errors import InvalidArgument, NotFound, Unavailable
 from services.common.item_port import Category, Item, SearchQuery, SearchResult
 from services.common.validate import (
@@ -23,6 +25,8 @@ from services.item.search.columns import MAX_LEVELS
 from services.item.search.engine import SearchEngine
 from services.item.search.query import check_depth, check_query
 
+CONTENT = ("description", "url", "image_url", "variant_of")
+"""Texts of an item that are fields of their own, by their names in the stored JSON."""
 _LAST_MS = 253_402_300_799_999  # the end of the year 9999
 RESERVED = frozenset(
     [
@@ -37,6 +41,7 @@ RESERVED = frozenset(
         "price",
         "available",
         "listed_at",
+        *CONTENT,
     ]
 )
 """Names that an attribute cannot have: the stored JSON uses them."""
@@ -79,8 +84,9 @@ class ItemService:
         return item
 
     def batch_get_items(self, item_ids: Sequence[str], timeout_s: float) -> tuple[list[Item], list[str]]:
-        """Items in the order asked for, and the ids that are not stored."""
-        return self._split(check_ids("item_ids", item_ids))
+        """Items in the order asked for, without descriptions, and the ids that are not stored."""
+        found, missing = self._split(check_ids("item_ids", item_ids))
+        return list(map(_brief, found)), missing
 
     def upsert_items(self, items: Sequence[Item], timeout_s: float) -> int:
         """Create or replace items; all are checked before the first is written."""
@@ -113,7 +119,7 @@ class ItemService:
         found = self._engine().search(query)
         items, _ = self._split(found.item_ids) if found.item_ids else ([], [])
         return SearchResult(
-            tuple(items),
+            tuple(map(_brief, items)),
             found.next_page_token,
             found.total_count,
             tuple(found.brands),
@@ -152,6 +158,37 @@ def check_item(path: str, item: Item) -> None:
     if item.price is not None:
         check_number(f"{path}.price", item.price, 0.0)
     check_range(f"{path}.listed_at_ms", item.listed_at_ms, 0, _LAST_MS)
+    _check_content(path, item)
     check_attributes(f"{path}.attributes", item.attributes)
     if taken := RESERVED.intersection(item.attributes):
         raise InvalidArgument(f"{path}.attributes.{min(taken)}", "is a field of its own, not an attribute")
+
+
+def _check_content(path: str, item: Item) -> None:
+    if len(item.description) > MAX_DESCRIPTION:
+        raise InvalidArgument(
+            f"{path}.description",
+            f"has {len(item.description)} characters, allowed are at most {MAX_DESCRIPTION}",
+        )
+    check_text(f"{path}.description", item.description, 4 * MAX_DESCRIPTION)
+    for name, address, fits, form in (
+        ("url", item.url, is_web_address, "must be an http:// or https:// address"),
+        (
+            "image_url",
+            item.image_url,
+            is_picture_address,
+            "must be an http:// or https:// address, or a path that begins with one /",
+        ),
+    ):
+        check_text(f"{path}.{name}", address, MAX_ADDRESS_BYTES)
+        if address and not fits(address):
+            raise InvalidArgument(f"{path}.{name}", form)
+    if item.variant_of:
+        check_id(f"{path}.variant_of", item.variant_of)
+        if item.variant_of == item.item_id:
+            raise InvalidArgument(f"{path}.variant_of", "must be the id of another item")
+
+
+def _brief(item: Item) -> Item:
+    """The item as lists have it: a page of long descriptions would not fit into a message."""
+    return replace(item, description="") if item.description else item

@@ -70,6 +70,10 @@ def test_our_commands_show_titles_reasons_and_release(run: Run) -> None:
     assert len(lines) == 1 + 7 + 1
     assert "release tiny-20240101T000000Z" in lines[-1]
     assert "degraded by INDEX" in lines[-1]
+    status, lines, _ = run("--json", "item", "i3")
+    assert status == 0
+    assert json.loads(lines[0])["title"] == "Item 3"
+    assert set(json.loads(lines[0])) >= {"description", "url", "image_url", "variant_of"}
     status, lines, _ = run("similar", "i3", "--page-size", "3")
     assert status == 0
     assert "because_of_item: Item 3" in lines[1]

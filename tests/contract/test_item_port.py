@@ -25,6 +25,10 @@ TEA = Item(
     available=True,
     listed_at_ms=1_500_000_000_000,
     attributes={"organic": "yes", "weight": 100.0, "labels": ("a", "b")},
+    description="Leaves of the first harvest.\nFrom the hills.",
+    url="https://shop.example/tea?size=100",
+    image_url="https://img.shop.example:8443/tea.jpg",
+    variant_of="tea-family",
 )
 
 
@@ -33,6 +37,12 @@ def test_a_written_item_is_read_back(items: ItemPort) -> None:
     assert items.upsert_items([TEA, bare], T) == 2
     assert items.get_item("tea", T) == TEA
     assert items.get_item("bare", T) == bare
+
+
+def test_lists_of_items_leave_descriptions_out_and_the_catalogue_has_them(items: ItemPort) -> None:
+    items.upsert_items([TEA], T)
+    assert items.batch_get_items(["tea"], T) == ([replace(TEA, description="")], [])
+    assert items.list_items(10, "", T) == ([TEA], "")
 
 
 def test_an_unknown_item_is_not_found(items: ItemPort) -> None:
@@ -138,6 +148,18 @@ def test_batches_that_are_empty_or_too_long_are_refused(items: ItemPort) -> None
         (replace(TEA, category_path=("a",) * 9), "category_path"),
         (replace(TEA, listed_at_ms=-5), "listed_at_ms"),
         (replace(TEA, attributes={"sku_id": "2"}), "attributes.sku_id"),
+        (replace(TEA, attributes={"image_url": "x"}), "attributes.image_url"),
+        (replace(TEA, description="x" * 10_001), "description"),
+        (replace(TEA, url="javascript:alert(1)"), "url"),
+        (replace(TEA, url="/a/path"), "url"),
+        (replace(TEA, url="https://user@elsewhere.example/"), "url"),
+        (replace(TEA, url="https://shop.example/a b"), "url"),
+        (replace(TEA, image_url="ftp://img.example/a.png"), "image_url"),
+        (replace(TEA, image_url="//img.example/a.png"), "image_url"),
+        (replace(TEA, image_url="data:image/png;base64,AAAA"), "image_url"),
+        (replace(TEA, image_url="https://img.example/" + "a" * 2048), "image_url"),
+        (replace(TEA, variant_of="x" * 257), "variant_of"),
+        (replace(TEA, variant_of="tea"), "variant_of"),
         (replace(TEA, attributes={f"a{number}": "1" for number in range(65)}), "attributes"),
     ],
 )

@@ -103,6 +103,26 @@ def test_categories_brands_and_prices_restrict(shop: ItemPort) -> None:
     assert set(search(shop, price_min=2.49, price_max=2.99)) == {"4", "6"}
 
 
+def test_words_of_descriptions_are_found_after_those_of_titles_and_categories(shop: ItemPort) -> None:
+    about = "A soft loaf, good with bananas."
+    shop.upsert_items([Item("11", "Brioche", ("Bakery", "Bread"), price=4.0, description=about)], T)
+    wait_for_total(shop, SearchQuery("brioche"), 1)
+    assert search(shop, "loaf") == ["11"]
+    assert shop.search_items(SearchQuery("loaf"), T).corrected_text == ""
+    found = search(shop, "bananas")
+    assert found[-1] == "11"
+    assert set(found) == {"1", "2", "3", "11"}
+
+
+def test_variants_of_an_item_are_found(shop: ItemPort) -> None:
+    sizes = [Item(f"1-{size}", f"Bananas {size}", FRUIT, variant_of="1") for size in ("small", "large")]
+    shop.upsert_items([*sizes, Item("other", "Pear", variant_of="pears")], T)
+    wait_for_total(shop, SearchQuery(variant_of="1"), 2)
+    assert set(search(shop, variant_of="1")) == {"1-small", "1-large"}
+    assert search(shop, "large", variant_of="1") == ["1-large"]
+    assert search(shop, variant_of="nothing") == []
+
+
 def test_what_cannot_be_bought_is_shown_only_if_asked_for(shop: ItemPort) -> None:
     assert "10" not in search(shop, "bananas")
     assert "10" in search(shop, "bananas", include_unavailable=True)
@@ -182,6 +202,7 @@ BAD_QUERIES = [
     (SearchQuery(price_max=float("inf")), "price_max: must be a finite number"),
     (SearchQuery(price_min=-1), "price_min: must be at least 0"),
     (SearchQuery(price_min=2, price_max=1), "price_min: 2 is above price_max 1"),
+    (SearchQuery(variant_of="x" * 257), "variant_of: is 257 bytes"),
     (SearchQuery(order="best"), "order: 'best' is none of relevance"),
     (SearchQuery(page_size=0), "page_size: must be 1 to 100, not 0"),
     (SearchQuery(page_size=-1), "page_size: must be 1 to 100, not -1"),

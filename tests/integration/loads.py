@@ -64,6 +64,8 @@ def prepared(
         "price": pa.array([prices] * n_items, pa.float64()),
         "available": [name not in gone for name in ids],
         "listed_at": pa.array([None] * n_items, pa.timestamp("ms")),
+        **{name: pa.nulls(n_items, pa.string()) for name in ("description", "url", "variant_of")},
+        "image_url": [f"https://img.example/{name}.jpg" for name in ids],
     }
     pq.write_table(pa.table(items), folder / "items.parquet")
     events = [("u0", "i1", "purchase", 1000), ("u1", "i2", "view", 2000), ("u0", "i3", "purchase", 3000)]

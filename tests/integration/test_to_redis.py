@@ -33,7 +33,10 @@ def test_users_items_and_histories_are_served_after_a_load(redis_url: str, tmp_p
         ("i4", "other", 3000), ("i3", "purchase", 3000), ("i1", "purchase", 1000),
     ]  # fmt: skip
     item = items.get_item("i1", T)
-    assert item == Item("i1", "Item i1", ("Grocery", "Tea"), "v1", "7", 1.5, True, 0, {})
+    assert item == Item(
+        *("i1", "Item i1", ("Grocery", "Tea"), "v1", "7", 1.5, True, 0, {}),
+        image_url="https://img.example/i1.jpg",
+    )
     assert not items.get_item("i2", T).available
     listed, _ = items.list_items(100, "", T)
     assert len(listed) == 20

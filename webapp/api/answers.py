@@ -28,6 +28,14 @@ class Item(Answer):
     available: bool
     listed_at_ms: int = Field(description="Milliseconds since 1970 UTC; 0: unknown.")
     attributes: Mapping[str, AttributeValue]
+    description: str = Field(
+        description="Plain text; empty: unknown. Only where one item is read, or the catalogue in pages."
+    )
+    url: str = Field(description="Its page in the shop; empty: unknown.")
+    image_url: str = Field(
+        description="Its picture: an address, or a path on the shop's own host; empty: none."
+    )
+    variant_of: str = Field(description="The item that this one is a variant of; empty: of none.")
 
     @classmethod
     def of(cls, item: item_port.Item) -> Item:
@@ -42,6 +50,10 @@ class Item(Answer):
             available=item.available,
             listed_at_ms=item.listed_at_ms,
             attributes=item.attributes,
+            description=item.description,
+            url=item.url,
+            image_url=item.image_url,
+            variant_of=item.variant_of,
         )
 
 

@@ -50,6 +50,7 @@ def search_items(query: SearchParameters) -> SearchPage:
         page_size=query.page_size,
         page_token=query.page_token,
         include_unavailable=query.include_unavailable,
+        variant_of=query.variant_of,
     )
     return SearchPage.of(shop.services.item.search_items(asked, shop.call_timeout_s))
 

@@ -209,6 +209,7 @@ class SearchParameters(Input):
     page_size: PageSize = 20
     page_token: PageToken = ""
     include_unavailable: bool = False
+    variant_of: Id = Field("", description="Only variants of this item.", json_schema_extra=_no_default)
 
 
 class CategoriesQuery(Input):

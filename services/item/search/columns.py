@@ -89,6 +89,8 @@ class Columns:
     price: Doubles  # NaN = unknown
     listed: Doubles  # ms; 0 = unknown
     brand: npt.NDArray[np.int32]  # number in `brands`, -1 = none
+    parents: Tree  # ids of the items that others are variants of
+    parent: npt.NDArray[np.int32]  # number in `parents`, -1 = no variant
     nodes: npt.NDArray[np.int32]  # [N, MAX_LEVELS] number in `tree` of each level, -1 = none
     exists: Mask
     available: Mask
@@ -100,9 +102,9 @@ class Columns:
     def empty(cls) -> Columns:
         """Of no item."""
         return cls(
-            Ids(), Tree(), Tree(), np.empty(0), np.empty(0), np.empty(0, np.int32),
-            np.empty((0, MAX_LEVELS), np.int32), np.empty(0, np.bool_), np.empty(0, np.bool_), np.empty(0),
-            np.empty(0),
+            Ids(), Tree(), Tree(), np.empty(0), np.empty(0), np.empty(0, np.int32), Tree(),
+            np.empty(0, np.int32), np.empty((0, MAX_LEVELS), np.int32), np.empty(0, np.bool_),
+            np.empty(0, np.bool_), np.empty(0), np.empty(0),
         )  # fmt: skip
 
     def put(self, items: Sequence[Item], gone: Iterable[str] = ()) -> tuple[Columns, list[int]]:
@@ -126,6 +128,13 @@ class Columns:
                 n,
                 at,
                 [self.brands.number((item.brand,)) if item.brand else -1 for item in items],
+                fill=-1,
+            ),
+            parent=_changed(
+                self.parent,
+                n,
+                at,
+                [self.parents.number((item.variant_of,)) if item.variant_of else -1 for item in items],
                 fill=-1,
             ),
             nodes=_changed(self.nodes, n, at, nodes, fill=-1),

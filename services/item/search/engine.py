@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ from services.item.search.columns import Columns, Mask, Sorting
 from services.item.search.query import Place, page_token, read_token
 from services.item.search.text import words
 from services.item.search.vocabulary import Vocabulary
-from services.item.search.words import WordIndex
+from services.item.search.words import WordIndex, words_of
 
 MAX_BRANDS, MAX_CATEGORIES = 20, 50
 _PREFIX = 2  # characters that the beginning of a word has at least
@@ -58,9 +59,7 @@ class SearchEngine:
         # Words first: a row that the columns do not have yet is not shown.
         self._words.put(zip(rows, items, strict=True))
         for item in items:
-            self._vocabulary.add(
-                word for text in (item.title, *item.category_path, item.brand) for word in words(text)
-            )
+            self._vocabulary.add(chain.from_iterable(words_of(item)))
         self._vocabulary.freeze()
         self._columns = columns
 
@@ -153,11 +152,12 @@ class SearchEngine:
             return mask  # signs only
         matches = self._words.match(read.groups, read.prefix)
         # The words may be ahead of the columns by a moment
-        anywhere, in_title, exactly = (rows[rows < len(columns)] for rows in matches)
+        anywhere, named, in_title, exactly = (rows[rows < len(columns)] for rows in matches)
         mask[anywhere] = True
-        fits[in_title] = -1
+        fits[named] = -1
+        fits[in_title] = -2
         share = np.minimum(len(read.groups) / columns.title_words[exactly], 1.0)
-        fits[exactly] = -2 - np.floor(share * _STEPS).astype(np.int8)
+        fits[exactly] = -3 - np.floor(share * _STEPS).astype(np.int8)
         return mask
 
 
@@ -169,6 +169,8 @@ def _filtered(columns: Columns, query: SearchQuery) -> Mask:
     if query.brands:
         numbers = [columns.brands.paths.get((brand,), -2) for brand in query.brands]
         mask = mask & np.isin(columns.brand, numbers)
+    if query.variant_of:
+        mask = mask & (columns.parent == columns.parents.paths.get((query.variant_of,), -2))
     # NaN compares false: an item without a price is left out as soon as either bound is given
     if query.price_min is not None:
         mask = mask & (columns.price >= query.price_min)

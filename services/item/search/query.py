@@ -10,6 +10,7 @@ from services.common.errors import InvalidArgument
 from services.common.item_port import SEARCH_ORDERS, SearchQuery
 from services.common.validate import (
     MAX_FILTER_VALUES,
+    check_id,
     check_number,
     check_page_size,
     check_range,
@@ -55,6 +56,8 @@ def check_query(query: SearchQuery) -> None:
         check_number("price_max", high, 0.0)
     if low is not None and high is not None and low > high:
         raise InvalidArgument("price_min", f"{low:g} is above price_max {high:g}")
+    if query.variant_of:
+        check_id("variant_of", query.variant_of)
     check_order(query.order)
     check_page_size(query.page_size)
 
@@ -105,5 +108,7 @@ def _digest(query: SearchQuery) -> str:
         query.price_max,
         query.order,
         query.include_unavailable,
+        # Only where it is given, so that links to pages of before stay good.
+        *((query.variant_of,) if query.variant_of else ()),
     )
     return blake2b(repr(same).encode(), digest_size=6).hexdigest()

@@ -192,6 +192,31 @@ def test_what_a_shop_shows_of_an_item_is_mapped(raw: Path, run: Run) -> None:
     ]
 
 
+def test_descriptions_addresses_and_parents_are_cleaned_and_what_is_lost_is_counted(
+    raw: Path, run: Run
+) -> None:
+    items = (
+        '[items]\nfile = "items.csv"\nitem_id = "id"\ndescription = "text"\nurl = "page"\n'
+        'image_url = "picture"\nvariant_of = "parent"\n'
+    )
+    (raw / "shop.toml").write_text(ONE_CSV + items)
+    (raw / "log.csv").write_text("Wann,Artikel,Kunde Nr.\n2024-01-02,b,5\n")
+    (raw / "items.csv").write_text(
+        "id,text,page,picture,parent\n"
+        "b,<p>Soft &amp; warm</p><script>x()</script><ul><li>wool <b>only</b></ul>,"
+        "javascript:alert(1),/p/b.png,b\n"
+        f"c,{'x' * 10_001},www.shop/c,ftp://shop/c.png,b\n"
+    )
+    result = run("mapping", "--mapping", raw / "shop.toml")
+    assert result.code == 0, result.stderr
+    names = ("description", "url", "image_url", "variant_of")
+    assert [tuple(item[name] for name in names) for item in result.rows("items")] == [
+        ("Soft & warm\nwool only", None, "/p/b.png", None),
+        ("x" * 10_000, None, None, "b"),
+    ]
+    assert result.report["notes"] == {"descriptions_cut": 1, "url_not_usable": 2, "image_url_not_usable": 1}
+
+
 @pytest.mark.parametrize(("available", "offered"), [("", True), ('available = "sold"\n', False)])
 def test_an_item_that_only_events_name_is_offered_unless_availability_is_told(
     available: str, offered: bool, raw: Path, run: Run

@@ -76,8 +76,11 @@ def test_words_are_found_by_where_they_are_and_a_replaced_item_loses_its_words()
     index = WordIndex()
     index.put([(0, Item("a", "Milk")), (1, Item("b", "Biscuits", ("Milk",))), (2, Item("c", "Milkshake"))])
     found = index.match([["milk"]], "milk")
-    assert [rows.tolist() for rows in found] == [[0, 1, 2], [0, 2], [0]]
+    assert [rows.tolist() for rows in found] == [[0, 1, 2], [0, 1, 2], [0, 2], [0]]
     index.put([(0, Item("a", "Juice"))])
     assert index.match([["milk"]], "milk").anywhere.tolist() == [1, 2]
     assert index.match([["juice", "biscuits"]], "").in_title.tolist() == [0, 1]
+    index.put([(3, Item("d", "Tea", description="Best with milk."))])
+    found = index.match([["milk"]], "")
+    assert (found.anywhere.tolist(), found.named.tolist()) == ([1, 3], [1])
     index.close()

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from ecrs.common.v1 import types_pb2 as ecrs_dot_common_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x65\x63rs/item/v1/item_service.proto\x12\x0c\x65\x63rs.item.v1\x1a\x1a\x65\x63rs/common/v1/types.proto\"\x97\x02\n\x12SearchItemsRequest\x12\r\n\x05query\x18\x01 \x01(\t\x12\x15\n\rcategory_path\x18\x02 \x03(\t\x12\x0e\n\x06\x62rands\x18\x03 \x03(\t\x12\x16\n\tprice_min\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\x16\n\tprice_max\x18\x05 \x01(\x01H\x01\x88\x01\x01\x12(\n\x05order\x18\x06 \x01(\x0e\x32\x19.ecrs.item.v1.SearchOrder\x12\x16\n\tpage_size\x18\x07 \x01(\x05H\x02\x88\x01\x01\x12\x12\n\npage_token\x18\x08 \x01(\t\x12\x1b\n\x13include_unavailable\x18\t \x01(\x08\x42\x0c\n\n_price_minB\x0c\n\n_price_maxB\x0c\n\n_page_size\"\xd7\x01\n\x13SearchItemsResponse\x12!\n\x05items\x18\x01 \x03(\x0b\x32\x12.ecrs.item.v1.Item\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x13\n\x0btotal_count\x18\x03 \x01(\x05\x12(\n\x06\x62rands\x18\x04 \x03(\x0b\x32\x18.ecrs.item.v1.FacetCount\x12,\n\ncategories\x18\x05 \x03(\x0b\x32\x18.ecrs.item.v1.FacetCount\x12\x17\n\x0f\x63orrected_query\x18\x06 \x01(\t\"*\n\nFacetCount\x12\r\n\x05value\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\x05\"5\n\x15ListCategoriesRequest\x12\x12\n\x05\x64\x65pth\x18\x01 \x01(\x05H\x00\x88\x01\x01\x42\x08\n\x06_depth\"D\n\x16ListCategoriesResponse\x12*\n\ncategories\x18\x01 \x03(\x0b\x32\x16.ecrs.item.v1.Category\"V\n\x08\x43\x61tegory\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nitem_count\x18\x02 \x01(\x05\x12(\n\x08\x63hildren\x18\x03 \x03(\x0b\x32\x16.ecrs.item.v1.Category\"\xb6\x02\n\x04Item\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x15\n\rcategory_path\x18\x03 \x03(\t\x12\r\n\x05\x62rand\x18\x04 \x01(\t\x12\x0c\n\x04shop\x18\x05 \x01(\t\x12\x12\n\x05price\x18\x06 \x01(\x01H\x00\x88\x01\x01\x12\x16\n\tavailable\x18\x07 \x01(\x08H\x01\x88\x01\x01\x12\x14\n\x0clisted_at_ms\x18\x08 \x01(\x03\x12\x36\n\nattributes\x18\t \x03(\x0b\x32\".ecrs.item.v1.Item.AttributesEntry\x1aH\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12$\n\x05value\x18\x02 \x01(\x0b\x32\x15.ecrs.common.v1.Value:\x02\x38\x01\x42\x08\n\x06_priceB\x0c\n\n_available\"!\n\x0eGetItemRequest\x12\x0f\n\x07item_id\x18\x01 \x01(\t\"3\n\x0fGetItemResponse\x12 \n\x04item\x18\x01 \x01(\x0b\x32\x12.ecrs.item.v1.Item\"(\n\x14\x42\x61tchGetItemsRequest\x12\x10\n\x08item_ids\x18\x01 \x03(\t\"O\n\x15\x42\x61tchGetItemsResponse\x12!\n\x05items\x18\x01 \x03(\x0b\x32\x12.ecrs.item.v1.Item\x12\x13\n\x0bmissing_ids\x18\x02 \x03(\t\"7\n\x12UpsertItemsRequest\x12!\n\x05items\x18\x01 \x03(\x0b\x32\x12.ecrs.item.v1.Item\"-\n\x13UpsertItemsResponse\x12\x16\n\x0eupserted_count\x18\x01 \x01(\x05\"=\n\x16SetAvailabilityRequest\x12\x10\n\x08item_ids\x18\x01 \x03(\t\x12\x11\n\tavailable\x18\x02 \x01(\x08\"E\n\x17SetAvailabilityResponse\x12\x15\n\rupdated_count\x18\x01 \x01(\x05\x12\x13\n\x0bmissing_ids\x18\x02 \x03(\t\"L\n\x10ListItemsRequest\x12\x16\n\tpage_size\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12\x12\n\npage_token\x18\x02 \x01(\tB\x0c\n\n_page_size\"O\n\x11ListItemsResponse\x12!\n\x05items\x18\x01 \x03(\x0b\x32\x12.ecrs.item.v1.Item\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*\xc2\x01\n\x0bSearchOrder\x12\x1c\n\x18SEARCH_ORDER_UNSPECIFIED\x10\x00\x12\x1a\n\x16SEARCH_ORDER_RELEVANCE\x10\x01\x12\x1b\n\x17SEARCH_ORDER_POPULARITY\x10\x02\x12\x17\n\x13SEARCH_ORDER_NEWEST\x10\x03\x12 \n\x1cSEARCH_ORDER_PRICE_ASCENDING\x10\x04\x12!\n\x1dSEARCH_ORDER_PRICE_DESCENDING\x10\x05\x32\xe2\x04\n\x0bItemService\x12\x46\n\x07GetItem\x12\x1c.ecrs.item.v1.GetItemRequest\x1a\x1d.ecrs.item.v1.GetItemResponse\x12X\n\rBatchGetItems\x12\".ecrs.item.v1.BatchGetItemsRequest\x1a#.ecrs.item.v1.BatchGetItemsResponse\x12R\n\x0bUpsertItems\x12 .ecrs.item.v1.UpsertItemsRequest\x1a!.ecrs.item.v1.UpsertItemsResponse\x12^\n\x0fSetAvailability\x12$.ecrs.item.v1.SetAvailabilityRequest\x1a%.ecrs.item.v1.SetAvailabilityResponse\x12L\n\tListItems\x12\x1e.ecrs.item.v1.ListItemsRequest\x1a\x1f.ecrs.item.v1.ListItemsResponse\x12R\n\x0bSearchItems\x12 .ecrs.item.v1.SearchItemsRequest\x1a!.ecrs.item.v1.SearchItemsResponse\x12[\n\x0eListCategories\x12#.ecrs.item.v1.ListCategoriesRequest\x1a$.ecrs.item.v1.ListCategoriesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x65\x63rs/item/v1/item_service.proto\x12\x0c\x65\x63rs.item.v1\x1a\x1a\x65\x63rs/common/v1/types.proto\"\xab\x02\n\x12SearchItemsRequest\x12\r\n\x05query\x18\x01 \x01(\t\x12\x15\n\rcategory_path\x18\x02 \x03(\t\x12\x0e\n\x06\x62rands\x18\x03 \x03(\t\x12\x16\n\tprice_min\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\x16\n\tprice_max\x18\x05 \x01(\x01H\x01\x88\x01\x01\x12(\n\x05order\x18\x06 \x01(\x0e\x32\x19.ecrs.item.v1.SearchOrder\x12\x16\n\tpage_size\x18\x07 \x01(\x05H\x02\x88\x01\x01\x12\x12\n\npage_token\x18\x08 \x01(\t\x12\x1b\n\x13include_unavailable\x18\t \x01(\x08\x12\x12\n\nvariant_of\x18\n \x01(\tB\x0c\n\n_price_minB\x0c\n\n_price_maxB\x0c\n\n_page_size\"\xd7\x01\n\x13SearchItemsResponse\x12!\n\x05items\x18\x01 \x03(\x0b\x32\x12.ecrs.item.v1.Item\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x13\n\x0btotal_count\x18\x03 \x01(\x05\x12(\n\x06\x62rands\x18\x04 \x03(\x0b\x32\x18.ecrs.item.v1.FacetCount\x12,\n\ncategories\x18\x05 \x03(\x0b\x32\x18.ecrs.item.v1.FacetCount\x12\x17\n\x0f\x63orrected_query\x18\x06 \x01(\t\"*\n\nFacetCount\x12\r\n\x05value\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\x05\"5\n\x15ListCategoriesRequest\x12\x12\n\x05\x64\x65pth\x18\x01 \x01(\x05H\x00\x88\x01\x01\x42\x08\n\x06_depth\"D\n\x16ListCategoriesResponse\x12*\n\ncategories\x18\x01 \x03(\x0b\x32\x16.ecrs.item.v1.Category\"V\n\x08\x43\x61tegory\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nitem_count\x18\x02 \x01(\x05\x12(\n\x08\x63hildren\x18\x03 \x03(\x0b\x32\x16.ecrs.item.v1.Category\"\xff\x02\n\x04Item\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x15\n\rcategory_path\x18\x03 \x03(\t\x12\r\n\x05\x62rand\x18\x04 \x01(\t\x12\x0c\n\x04shop\x18\x05 \x01(\t\x12\x12\n\x05price\x18\x06 \x01(\x01H\x00\x88\x01\x01\x12\x16\n\tavailable\x18\x07 \x01(\x08H\x01\x88\x01\x01\x12\x14\n\x0clisted_at_ms\x18\x08 \x01(\x03\x12\x36\n\nattributes\x18\t \x03(\x0b\x32\".ecrs.item.v1.Item.AttributesEntry\x12\x13\n\x0b\x64\x65scription\x18\n \x01(\t\x12\x0b\n\x03url\x18\x0b \x01(\t\x12\x11\n\timage_url\x18\x0c \x01(\t\x12\x12\n\nvariant_of\x18\r \x01(\t\x1aH\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12$\n\x05value\x18\x02 \x01(\x0b\x32\x15.ecrs.common.v1.Value:\x02\x38\x01\x42\x08\n\x06_priceB\x0c\n\n_available\"!\n\x0eGetItemRequest\x12\x0f\n\x07item_id\x18\x01 \x01(\t\"3\n\x0fGetItemResponse\x12 \n\x04item\x18\x01 \x01(\x0b\x32\x12.ecrs.item.v1.Item\"(\n\x14\x42\x61tchGetItemsRequest\x12\x10\n\x08item_ids\x18\x01 \x03(\t\"O\n\x15\x42\x61tchGetItemsResponse\x12!\n\x05items\x18\x01 \x03(\x0b\x32\x12.ecrs.item.v1.Item\x12\x13\n\x0bmissing_ids\x18\x02 \x03(\t\"7\n\x12UpsertItemsRequest\x12!\n\x05items\x18\x01 \x03(\x0b\x32\x12.ecrs.item.v1.Item\"-\n\x13UpsertItemsResponse\x12\x16\n\x0eupserted_count\x18\x01 \x01(\x05\"=\n\x16SetAvailabilityRequest\x12\x10\n\x08item_ids\x18\x01 \x03(\t\x12\x11\n\tavailable\x18\x02 \x01(\x08\"E\n\x17SetAvailabilityResponse\x12\x15\n\rupdated_count\x18\x01 \x01(\x05\x12\x13\n\x0bmissing_ids\x18\x02 \x03(\t\"L\n\x10ListItemsRequest\x12\x16\n\tpage_size\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12\x12\n\npage_token\x18\x02 \x01(\tB\x0c\n\n_page_size\"O\n\x11ListItemsResponse\x12!\n\x05items\x18\x01 \x03(\x0b\x32\x12.ecrs.item.v1.Item\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*\xc2\x01\n\x0bSearchOrder\x12\x1c\n\x18SEARCH_ORDER_UNSPECIFIED\x10\x00\x12\x1a\n\x16SEARCH_ORDER_RELEVANCE\x10\x01\x12\x1b\n\x17SEARCH_ORDER_POPULARITY\x10\x02\x12\x17\n\x13SEARCH_ORDER_NEWEST\x10\x03\x12 \n\x1cSEARCH_ORDER_PRICE_ASCENDING\x10\x04\x12!\n\x1dSEARCH_ORDER_PRICE_DESCENDING\x10\x05\x32\xe2\x04\n\x0bItemService\x12\x46\n\x07GetItem\x12\x1c.ecrs.item.v1.GetItemRequest\x1a\x1d.ecrs.item.v1.GetItemResponse\x12X\n\rBatchGetItems\x12\".ecrs.item.v1.BatchGetItemsRequest\x1a#.ecrs.item.v1.BatchGetItemsResponse\x12R\n\x0bUpsertItems\x12 .ecrs.item.v1.UpsertItemsRequest\x1a!.ecrs.item.v1.UpsertItemsResponse\x12^\n\x0fSetAvailability\x12$.ecrs.item.v1.SetAvailabilityRequest\x1a%.ecrs.item.v1.SetAvailabilityResponse\x12L\n\tListItems\x12\x1e.ecrs.item.v1.ListItemsRequest\x1a\x1f.ecrs.item.v1.ListItemsResponse\x12R\n\x0bSearchItems\x12 .ecrs.item.v1.SearchItemsRequest\x1a!.ecrs.item.v1.SearchItemsResponse\x12[\n\x0eListCategories\x12#.ecrs.item.v1.ListCategoriesRequest\x1a$.ecrs.item.v1.ListCategoriesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,44 +34,44 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ITEM_ATTRIBUTESENTRY']._loaded_options = None
   _globals['_ITEM_ATTRIBUTESENTRY']._serialized_options = b'8\001'
-  _globals['_SEARCHORDER']._serialized_start=1756
-  _globals['_SEARCHORDER']._serialized_end=1950
+  _globals['_SEARCHORDER']._serialized_start=1849
+  _globals['_SEARCHORDER']._serialized_end=2043
   _globals['_SEARCHITEMSREQUEST']._serialized_start=78
-  _globals['_SEARCHITEMSREQUEST']._serialized_end=357
-  _globals['_SEARCHITEMSRESPONSE']._serialized_start=360
-  _globals['_SEARCHITEMSRESPONSE']._serialized_end=575
-  _globals['_FACETCOUNT']._serialized_start=577
-  _globals['_FACETCOUNT']._serialized_end=619
-  _globals['_LISTCATEGORIESREQUEST']._serialized_start=621
-  _globals['_LISTCATEGORIESREQUEST']._serialized_end=674
-  _globals['_LISTCATEGORIESRESPONSE']._serialized_start=676
-  _globals['_LISTCATEGORIESRESPONSE']._serialized_end=744
-  _globals['_CATEGORY']._serialized_start=746
-  _globals['_CATEGORY']._serialized_end=832
-  _globals['_ITEM']._serialized_start=835
-  _globals['_ITEM']._serialized_end=1145
-  _globals['_ITEM_ATTRIBUTESENTRY']._serialized_start=1049
-  _globals['_ITEM_ATTRIBUTESENTRY']._serialized_end=1121
-  _globals['_GETITEMREQUEST']._serialized_start=1147
-  _globals['_GETITEMREQUEST']._serialized_end=1180
-  _globals['_GETITEMRESPONSE']._serialized_start=1182
-  _globals['_GETITEMRESPONSE']._serialized_end=1233
-  _globals['_BATCHGETITEMSREQUEST']._serialized_start=1235
-  _globals['_BATCHGETITEMSREQUEST']._serialized_end=1275
-  _globals['_BATCHGETITEMSRESPONSE']._serialized_start=1277
-  _globals['_BATCHGETITEMSRESPONSE']._serialized_end=1356
-  _globals['_UPSERTITEMSREQUEST']._serialized_start=1358
-  _globals['_UPSERTITEMSREQUEST']._serialized_end=1413
-  _globals['_UPSERTITEMSRESPONSE']._serialized_start=1415
-  _globals['_UPSERTITEMSRESPONSE']._serialized_end=1460
-  _globals['_SETAVAILABILITYREQUEST']._serialized_start=1462
-  _globals['_SETAVAILABILITYREQUEST']._serialized_end=1523
-  _globals['_SETAVAILABILITYRESPONSE']._serialized_start=1525
-  _globals['_SETAVAILABILITYRESPONSE']._serialized_end=1594
-  _globals['_LISTITEMSREQUEST']._serialized_start=1596
-  _globals['_LISTITEMSREQUEST']._serialized_end=1672
-  _globals['_LISTITEMSRESPONSE']._serialized_start=1674
-  _globals['_LISTITEMSRESPONSE']._serialized_end=1753
-  _globals['_ITEMSERVICE']._serialized_start=1953
-  _globals['_ITEMSERVICE']._serialized_end=2563
+  _globals['_SEARCHITEMSREQUEST']._serialized_end=377
+  _globals['_SEARCHITEMSRESPONSE']._serialized_start=380
+  _globals['_SEARCHITEMSRESPONSE']._serialized_end=595
+  _globals['_FACETCOUNT']._serialized_start=597
+  _globals['_FACETCOUNT']._serialized_end=639
+  _globals['_LISTCATEGORIESREQUEST']._serialized_start=641
+  _globals['_LISTCATEGORIESREQUEST']._serialized_end=694
+  _globals['_LISTCATEGORIESRESPONSE']._serialized_start=696
+  _globals['_LISTCATEGORIESRESPONSE']._serialized_end=764
+  _globals['_CATEGORY']._serialized_start=766
+  _globals['_CATEGORY']._serialized_end=852
+  _globals['_ITEM']._serialized_start=855
+  _globals['_ITEM']._serialized_end=1238
+  _globals['_ITEM_ATTRIBUTESENTRY']._serialized_start=1142
+  _globals['_ITEM_ATTRIBUTESENTRY']._serialized_end=1214
+  _globals['_GETITEMREQUEST']._serialized_start=1240
+  _globals['_GETITEMREQUEST']._serialized_end=1273
+  _globals['_GETITEMRESPONSE']._serialized_start=1275
+  _globals['_GETITEMRESPONSE']._serialized_end=1326
+  _globals['_BATCHGETITEMSREQUEST']._serialized_start=1328
+  _globals['_BATCHGETITEMSREQUEST']._serialized_end=1368
+  _globals['_BATCHGETITEMSRESPONSE']._serialized_start=1370
+  _globals['_BATCHGETITEMSRESPONSE']._serialized_end=1449
+  _globals['_UPSERTITEMSREQUEST']._serialized_start=1451
+  _globals['_UPSERTITEMSREQUEST']._serialized_end=1506
+  _globals['_UPSERTITEMSRESPONSE']._serialized_start=1508
+  _globals['_UPSERTITEMSRESPONSE']._serialized_end=1553
+  _globals['_SETAVAILABILITYREQUEST']._serialized_start=1555
+  _globals['_SETAVAILABILITYREQUEST']._serialized_end=1616
+  _globals['_SETAVAILABILITYRESPONSE']._serialized_start=1618
+  _globals['_SETAVAILABILITYRESPONSE']._serialized_end=1687
+  _globals['_LISTITEMSREQUEST']._serialized_start=1689
+  _globals['_LISTITEMSREQUEST']._serialized_end=1765
+  _globals['_LISTITEMSRESPONSE']._serialized_start=1767
+  _globals['_LISTITEMSRESPONSE']._serialized_end=1846
+  _globals['_ITEMSERVICE']._serialized_start=2046
+  _globals['_ITEMSERVICE']._serialized_end=2656
 # @@protoc_insertion_point(module_scope)

@@ -71,8 +71,12 @@ class SearchItemsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     INCLUDE_UNAVAILABLE_FIELD_NUMBER: _builtins.int
+    VARIANT_OF_FIELD_NUMBER: _builtins.int
     query: _builtins.str
-    """What was typed, at most 200 characters; empty to browse."""
+    """What was typed, at most 200 characters; empty to browse. Words of the title count most, then those of categories and
+    brand, then the
+    first 300 of the description.
+    """
     price_min: _builtins.float
     """Lowest price, inclusive."""
     price_max: _builtins.float
@@ -85,6 +89,8 @@ class SearchItemsRequest(_message.Message):
     """From the response before; empty for the first page."""
     include_unavailable: _builtins.bool
     """Show items that are not available too. Default false."""
+    variant_of: _builtins.str
+    """Only variants of this item (its `variant_of`), at most 256 bytes; empty for all."""
     @_builtins.property
     def category_path(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """A category path from the root, or the beginning of one; empty for all."""
@@ -105,10 +111,11 @@ class SearchItemsRequest(_message.Message):
         page_size: _builtins.int | None = ...,
         page_token: _builtins.str = ...,
         include_unavailable: _builtins.bool = ...,
+        variant_of: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_page_size", b"_page_size", "_price_max", b"_price_max", "_price_min", b"_price_min", "page_size", b"page_size", "price_max", b"price_max", "price_min", b"price_min"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_page_size", b"_page_size", "_price_max", b"_price_max", "_price_min", b"_price_min", "brands", b"brands", "category_path", b"category_path", "include_unavailable", b"include_unavailable", "order", b"order", "page_size", b"page_size", "page_token", b"page_token", "price_max", b"price_max", "price_min", b"price_min", "query", b"query"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_page_size", b"_page_size", "_price_max", b"_price_max", "_price_min", b"_price_min", "brands", b"brands", "category_path", b"category_path", "include_unavailable", b"include_unavailable", "order", b"order", "page_size", b"page_size", "page_token", b"page_token", "price_max", b"price_max", "price_min", b"price_min", "query", b"query", "variant_of", b"variant_of"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__page_size: _TypeAlias = _typing.Literal["page_size"]  # noqa: Y015
     _WhichOneofArgType__page_size: _TypeAlias = _typing.Literal["_page_size", b"_page_size"]  # noqa: Y015
@@ -315,6 +322,10 @@ class Item(_message.Message):
     AVAILABLE_FIELD_NUMBER: _builtins.int
     LISTED_AT_MS_FIELD_NUMBER: _builtins.int
     ATTRIBUTES_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    URL_FIELD_NUMBER: _builtins.int
+    IMAGE_URL_FIELD_NUMBER: _builtins.int
+    VARIANT_OF_FIELD_NUMBER: _builtins.int
     item_id: _builtins.str
     """Stable id, 1 to 256 bytes, no control characters."""
     title: _builtins.str
@@ -329,6 +340,22 @@ class Item(_message.Message):
     """Whether it can be bought. UpsertItems takes "not set" as true."""
     listed_at_ms: _builtins.int
     """When it was listed, milliseconds since 1970-01-01 UTC; 0 if unknown."""
+    description: _builtins.str
+    """Text about it, at most 10,000 characters, plain (markup is shown as it is); empty if unknown. Answered by GetItem
+    and ListItems; empty in every other answer.
+    """
+    url: _builtins.str
+    """Its page in the shop: an http:// or https:// address of at most 2,048 bytes; empty if unknown. Another form is
+    INVALID_ARGUMENT.
+    """
+    image_url: _builtins.str
+    """Its picture: an http:// or https:// address, or a path on the shop's own host that begins with one "/", of at most
+    2,048 bytes; empty if there is none. Another form is INVALID_ARGUMENT.
+    """
+    variant_of: _builtins.str
+    """The id of the item that this one is a variant of (another size or colour), at most 256 bytes; empty if of none. Its
+    own id is INVALID_ARGUMENT; the item named need not exist.
+    """
     @_builtins.property
     def category_path(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Category names from the root to the leaf; at most 8."""
@@ -349,10 +376,14 @@ class Item(_message.Message):
         available: _builtins.bool | None = ...,
         listed_at_ms: _builtins.int = ...,
         attributes: _abc.Mapping[_builtins.str, _types_pb2.Value] | None = ...,
+        description: _builtins.str = ...,
+        url: _builtins.str = ...,
+        image_url: _builtins.str = ...,
+        variant_of: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_available", b"_available", "_price", b"_price", "available", b"available", "price", b"price"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_available", b"_available", "_price", b"_price", "attributes", b"attributes", "available", b"available", "brand", b"brand", "category_path", b"category_path", "item_id", b"item_id", "listed_at_ms", b"listed_at_ms", "price", b"price", "shop", b"shop", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_available", b"_available", "_price", b"_price", "attributes", b"attributes", "available", b"available", "brand", b"brand", "category_path", b"category_path", "description", b"description", "image_url", b"image_url", "item_id", b"item_id", "listed_at_ms", b"listed_at_ms", "price", b"price", "shop", b"shop", "title", b"title", "url", b"url", "variant_of", b"variant_of"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__available: _TypeAlias = _typing.Literal["available"]  # noqa: Y015
     _WhichOneofArgType__available: _TypeAlias = _typing.Literal["_available", b"_available"]  # noqa: Y015

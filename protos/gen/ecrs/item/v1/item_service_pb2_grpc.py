@@ -95,7 +95,8 @@ class ItemServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UpsertItems(self, request, context):
-        """Creates or replaces items. All are checked before the first is written.
+        """Creates or replaces items. All are checked before the first is written. A message holds at most 16 MiB: write long
+        descriptions in smaller batches.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -41,7 +41,9 @@ class ItemServiceStub:
     BatchGetItems: _grpc.UnaryUnaryMultiCallable[_item_service_pb2.BatchGetItemsRequest, _item_service_pb2.BatchGetItemsResponse]
     """Reads several items at once; unknown ids are listed, not an error."""
     UpsertItems: _grpc.UnaryUnaryMultiCallable[_item_service_pb2.UpsertItemsRequest, _item_service_pb2.UpsertItemsResponse]
-    """Creates or replaces items. All are checked before the first is written."""
+    """Creates or replaces items. All are checked before the first is written. A message holds at most 16 MiB: write long
+    descriptions in smaller batches.
+    """
     SetAvailability: _grpc.UnaryUnaryMultiCallable[_item_service_pb2.SetAvailabilityRequest, _item_service_pb2.SetAvailabilityResponse]
     """Marks items as available or not; what is not available is not recommended."""
     ListItems: _grpc.UnaryUnaryMultiCallable[_item_service_pb2.ListItemsRequest, _item_service_pb2.ListItemsResponse]
@@ -64,7 +66,9 @@ class ItemServiceAsyncStub(ItemServiceStub):
     BatchGetItems: _aio.UnaryUnaryMultiCallable[_item_service_pb2.BatchGetItemsRequest, _item_service_pb2.BatchGetItemsResponse]  # type: ignore[assignment]
     """Reads several items at once; unknown ids are listed, not an error."""
     UpsertItems: _aio.UnaryUnaryMultiCallable[_item_service_pb2.UpsertItemsRequest, _item_service_pb2.UpsertItemsResponse]  # type: ignore[assignment]
-    """Creates or replaces items. All are checked before the first is written."""
+    """Creates or replaces items. All are checked before the first is written. A message holds at most 16 MiB: write long
+    descriptions in smaller batches.
+    """
     SetAvailability: _aio.UnaryUnaryMultiCallable[_item_service_pb2.SetAvailabilityRequest, _item_service_pb2.SetAvailabilityResponse]  # type: ignore[assignment]
     """Marks items as available or not; what is not available is not recommended."""
     ListItems: _aio.UnaryUnaryMultiCallable[_item_service_pb2.ListItemsRequest, _item_service_pb2.ListItemsResponse]  # type: ignore[assignment]
@@ -102,7 +106,9 @@ class ItemServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _item_service_pb2.UpsertItemsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_item_service_pb2.UpsertItemsResponse, _abc.Awaitable[_item_service_pb2.UpsertItemsResponse]]:
-        """Creates or replaces items. All are checked before the first is written."""
+        """Creates or replaces items. All are checked before the first is written. A message holds at most 16 MiB: write long
+        descriptions in smaller batches.
+        """
 
     @_abc_1.abstractmethod
     def SetAvailability(
