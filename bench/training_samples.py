@@ -20,8 +20,9 @@ from models.moment import encode_items, encode_users, look
 from models.registry import make_ranker, make_tower
 from models.samples import RankSamples, rank_samples, ranked_users, tower_samples
 
-# Neighbours by cosine: EASE takes half a minute and changes nothing that is measured here.
-CONFIG = replace(QUICK, neighbour_method="cosine")
+# Neighbours by cosine: EASE takes half a minute and changes nothing that is measured here. No texts: the
+# networks of bench/training_torch.py read none.
+CONFIG = replace(QUICK, neighbour_method="cosine", tower=replace(QUICK.tower, text_length=0))
 _TOWER_DECAY = 1e-5  # as models/train.py
 _ITEM_ARRAYS = ("features", "prices", "stats", "neighbours", "neighbour_scores")
 

@@ -15,6 +15,7 @@ from models.dataset import CatalogueEvents, PreparedData, Record
 from models.features import FeatureSchema, ItemTable
 from models.features.schema import as_number
 from models.features.table import item_values
+from models.features.text import TextHasher
 
 IntArray = npt.NDArray[np.int64]
 
@@ -51,6 +52,7 @@ def build_schema(data: PreparedData, records: Sequence[Record], config: TrainCon
     bounds = {name: _quantiles([v.get(name) for v in values]) for name in numbers}
     user_numbers = [e["name"] for e in data.description.get("user_feature", []) if e.get("kind") == "number"]
     bounds |= {name: _quantiles([profile.get(name) for profile in data.profiles]) for name in user_numbers}
+    buckets, length = _text_size(records, config)
     return FeatureSchema.from_dataset(
         data.description,
         cardinalities=sizes,
@@ -58,6 +60,8 @@ def build_schema(data: PreparedData, records: Sequence[Record], config: TrainCon
         category_levels=levels,
         n_item_ids=len(records),
         seed=config.seed,
+        text_buckets=buckets,
+        text_length=length,
     )
 
 
@@ -92,6 +96,21 @@ def _distinct(values: Sequence[Any], name: str) -> int:
         value = row.get(name)
         found.update(str(part) for part in (value if isinstance(value, list) else [value]) if part)
     return len(found)
+
+
+def _text_size(records: Sequence[Record], config: TrainConfig) -> tuple[int, int]:
+    """Buckets and length of the catalogue's texts, nine of ten read whole; (2, 0) where there are none."""
+    if not config.tower.text_length:
+        return 2, 0
+    hasher = TextHasher(config.seed)
+    every = 1 << 32  # as many buckets as there are numbers: the terms themselves
+    bags = [bag for record in records if (bag := hasher.bag(record, every, config.tower.text_length))]
+    if not bags:
+        return 2, 0
+    whole = int(np.quantile([len(bag) for bag in bags], 0.9))
+    distinct = len({term for bag in bags for term in bag})
+    buckets = min(max(1 << (2 * distinct).bit_length(), 64), config.tower.text_buckets)
+    return buckets, min(8 * -(-whole // 8), config.tower.text_length)
 
 
 def _quantiles(values: Sequence[Any]) -> list[float]:

@@ -21,6 +21,8 @@ class TowerConfig:
     name: str = "dssm"  # in models/registry.py
     embedding_dim: int = 64
     hidden: tuple[int, ...] = (128,)
+    text_length: int = 96  # terms of an item that are read at most; 0: texts are not read
+    text_buckets: int = 32_768  # of their terms, at most
     id_dropout: float = 0.15  # share of training items shown without their id, as new ones are
     temperature: float = 0.08
     random_negatives: int = 1024

@@ -7,11 +7,13 @@ Negative Sampling", WWW 2020 (random negatives beside those of the batch).
     score(u, i) = <user(u), item(i)>,   both of length 1
     loss = -log softmax_j( score(u, j) / temperature - log Q(j) )  at the item taken
 
-Legend: B users, C items, F fields, L sequence length, D embedding dim.
+Legend: B users, C items, F fields, L sequence length, T terms of a text, D embedding dim.
 """
 
 from __future__ import annotations
 
+import numpy as np
+import numpy.typing as npt
 import paddle
 import paddle.nn.functional as F  # noqa: N812 - its usual name
 from paddle import nn
@@ -24,25 +26,56 @@ from models.layers import FieldEmbedding, log_sum_exp, mlp, unit
 Tensor = paddle.Tensor
 
 
+class Terms(nn.Layer):
+    """The mean of a text's terms, the rare ones weighed more: Σ w e / Σ w, w = log(1 + N / items with the term)."""
+
+    def __init__(self, buckets: int, dim: int) -> None:
+        super().__init__()
+        self.table = nn.Embedding(buckets, dim, weight_attr=_small(0.3))  # a mean of many is small again
+        weights = np.ones((buckets, 1), np.float32)
+        weights[0] = 0.0  # padding
+        self.register_buffer("weights", paddle.to_tensor(weights))
+
+    def fit_statistics(self, text: npt.NDArray[np.int32]) -> None:
+        """Take the weights from the catalogue's texts [N, T]; in each a term stands once at most."""
+        items = np.bincount(text.ravel(), minlength=len(self.weights))
+        weights = np.log1p(len(text) / np.maximum(items, 1)).astype(np.float32)
+        weights[0] = 0.0
+        self.weights.set_value(weights[:, None])
+
+    def forward(self, text: Tensor) -> Tensor:
+        """int64 [C, T], 0 = padding -> float32 [C, D], zero where there is no term."""
+        weights = F.embedding(text, self.weights)  # [C, T, 1]
+        total = weights.sum(axis=1)  # [C, 1]
+        pooled = paddle.transpose(weights, [0, 2, 1]) @ self.table(text)  # [C, 1, D]
+        mean: Tensor = pooled[:, 0] / (total + 1e-6)
+        return mean
+
+
 class ItemTower(nn.Layer):
-    """An item's id (dropped now and then in training, so that content alone must do) and content."""
+    """An item's id (dropped now and then in training, so that content alone must do) and content: its fields,
+    and its text, a mean of the terms that weighs the rare ones more."""
 
     def __init__(self, schema: FeatureSchema, config: TowerConfig) -> None:
         super().__init__()
         buckets = [slot.buckets for slot in schema.item_slots]
         self.ids = nn.Embedding(buckets[0], config.embedding_dim, weight_attr=_small(0.05))
         self.content = FieldEmbedding(buckets[1:], config.embedding_dim)
-        self.mix = mlp((len(buckets) - 1) * config.embedding_dim, config.hidden, config.embedding_dim)
+        self.terms = Terms(schema.text_buckets, config.embedding_dim) if schema.text_length else None
+        inputs = len(buckets) - 1 + (self.terms is not None)
+        self.mix = mlp(inputs * config.embedding_dim, config.hidden, config.embedding_dim)
         self.id_dropout = config.id_dropout
 
-    def forward(self, item_sparse: Tensor) -> Tensor:
-        """int64 [C, F] -> float32 [C, D], each row of length 1."""
+    def forward(self, item_sparse: Tensor, item_text: Tensor | None = None) -> Tensor:
+        """int64 [C, F] and, where the schema reads texts, [C, T] -> float32 [C, D], each row of length 1."""
         ids, content = item_sparse[:, 0], item_sparse[:, 1:]
         if self.training and self.id_dropout > 0:
             ids = ids * (paddle.rand(ids.shape) >= self.id_dropout).astype("int64")
         known = (ids > 0).astype("float32").unsqueeze(-1)  # [C, 1]
-        fields = self.content(content)  # [C, F - 1, D]
-        vector = self.mix(fields.flatten(1)) + self.ids(ids) * known  # [C, D]
+        parts = [self.content(content).flatten(1)]  # [C, (F - 1) × D]
+        if self.terms is not None:
+            parts.append(self.terms(item_text))
+        vector = self.mix(paddle.concat(parts, axis=-1)) + self.ids(ids) * known  # [C, D]
         return unit(vector, self.training)
 
 
@@ -87,6 +120,11 @@ class Dssm(nn.Layer):
         super().__init__()
         self.user, self.item = UserTower(schema, config), ItemTower(schema, config)
         self.temperature = config.temperature
+
+    def fit_statistics(self, text: npt.NDArray[np.int32] | None) -> None:
+        """How telling each term of the catalogue's texts [N, T] is; before training."""
+        if self.item.terms is not None and text is not None:
+            self.item.terms.fit_statistics(text)
 
     def loss(self, users: Tensor, items: Tensor, log_q: Tensor, target: Tensor, taken: Tensor) -> Tensor:
         """Mean sampled softmax loss with logQ correction.

@@ -137,7 +137,7 @@ def tower_batches(model: Any, samples: TowerSamples, encoder: FeatureEncoder, co
             mask[target[:, 0], target[:, 1]] = 1.0
             feeds = [paddle.to_tensor(samples.feeds[name][part]) for name in samples.feeds]
             users = model.user(*feeds)
-            vectors = model.item(paddle.to_tensor(encoder.item_tower(items)["item_sparse"]))
+            vectors = model.item(*map(paddle.to_tensor, encoder.item_tower(items).values()))
             yield model.loss(
                 users,
                 vectors,

@@ -64,7 +64,8 @@ def best(scores: npt.NDArray[np.float64], count: int) -> IntArray:
 
 def encode_items(tower: Any, table: ItemTable) -> FloatArray:
     """The item tower's vectors of all items, float32 [N, D]."""
-    return encode(tower.item, [table.features])
+    feeds = FeatureEncoder(table.schema, table).item_tower(np.arange(len(table)))
+    return encode(tower.item, list(feeds.values()))
 
 
 def encode_users(

@@ -18,7 +18,7 @@ from models.config import TrainConfig
 from models.dataset import CatalogueEvents, PreparedData, Record
 from models.deepfm import Calibrated
 from models.export import export_network, serving_layout
-from models.features import FeatureEncoder, FeatureSchema, ItemTable
+from models.features import FeatureEncoder, FeatureSchema, ItemTable, encode_texts, item_feeds
 from models.features import encode_items as encode_records
 from models.fitting import encode
 from models.moment import Moment, best, encode_items, user_feeds
@@ -58,6 +58,8 @@ def publish(trained: Trained, samples: RankSamples, metrics: dict[str, Any], art
         writer.catalogue(trained.records)
         writer.text("item_ids.txt", "".join(f"{item}\n" for item in table.ids))
         writer.array("item_features.npy", table.features)
+        if table.text is not None and trained.schema.text_length:
+            writer.array("item_text.npy", table.text)
         writer.array("item_prices.npy", table.prices)
         writer.array("item_stats.npy", table.stats)
         writer.array("item_vectors.npy", vectors)
@@ -97,7 +99,10 @@ def _new_items(trained: Trained, writer: ReleaseWriter) -> None:
     records = [data.records[item] for item in fit.unsold().tolist()]
     _, features, _ = encode_records(trained.schema, records)
     width = trained.config.tower.embedding_dim
-    vectors = encode(trained.tower.item, [features]) if records else np.zeros((0, width), np.float32)
+    feeds = item_feeds(trained.schema, features, encode_texts(trained.schema, records))
+    vectors = (
+        encode(trained.tower.item, list(feeds.values())) if records else np.zeros((0, width), np.float32)
+    )
     write_new_items(writer, model, data.item_ids, records, vectors)
 
 

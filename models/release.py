@@ -89,12 +89,15 @@ class Release:
         ids = (self.path / "item_ids.txt").read_text("utf-8").splitlines()
         parts = [self._array(f"item_{name}.npy") for name in ("features", "prices", "stats")]
         parts += [self.neighbours, self.neighbour_scores]
-        if any(len(part) != len(ids) for part in (*parts, self.vectors)):
+        # What no item has is no file: an empty array cannot be mapped.
+        text = self._array("item_text.npy") if self.schema.text_length else None
+        checked = [*parts, self.vectors, *(part for part in [text] if part is not None)]
+        if any(len(part) != len(ids) for part in checked):
             raise ReleaseError(
                 f"{self.path}: the item arrays differ in length from item_ids.txt: train again"
             )
         features, prices, stats, neighbours, scores = parts
-        return ItemTable(self.schema, ids, features, prices, stats, self.data_end, neighbours, scores)
+        return ItemTable(self.schema, ids, features, prices, stats, self.data_end, neighbours, scores, text)
 
     @cached_property
     def encoder(self) -> FeatureEncoder:

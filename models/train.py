@@ -80,6 +80,7 @@ class Training:
                 f"{data.name}: the data are too short for {len(self.cutoffs)} windows of training"
             )
         self.tower = make_tower(self.schema, config.tower)
+        self.tower.fit_statistics(self.base.text)
         self.ranker = make_ranker(self.schema, config.rank)
         counts = (len(data.user_ids), len(self.records), len(data.events.at))
         self._done("data", "{:,} users, {:,} items, {:,} events".format(*counts))

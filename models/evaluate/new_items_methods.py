@@ -19,7 +19,7 @@ from models.dataset import CatalogueEvents, PreparedData
 from models.evaluate.errors import ProtocolError
 from models.evaluate.new_items_served import Served
 from models.evaluate.ranking import DoubleArray, IntArray
-from models.features import DAY_MS, encode_items
+from models.features import DAY_MS, encode_items, encode_texts, item_feeds
 from models.new_items_fit import NewItemFit
 from models.release import Release
 from models.samples import context_of, past_of
@@ -108,8 +108,10 @@ class ReleaseVectors:
         self._release, self._cut = release, cut
         self._user = ort.InferenceSession(str(release.user_tower_onnx), providers=["CPUExecutionProvider"])
         tower = ort.InferenceSession(str(release.item_tower_onnx), providers=["CPUExecutionProvider"])
-        _, features, _ = encode_items(release.schema, [data.records[item] for item in new.tolist()])
-        self._vectors = tower.run(None, {"item_sparse": features})[0]
+        records = [data.records[item] for item in new.tolist()]
+        _, features, _ = encode_items(release.schema, records)
+        feeds = item_feeds(release.schema, features, encode_texts(release.schema, records))
+        self._vectors = tower.run(None, feeds)[0]
         rows = np.append(release.items.row_of(data.item_ids), -1)
         self._events = CatalogueEvents(data, rows[data.events.item])
 

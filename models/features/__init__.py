@@ -2,10 +2,10 @@
 
 from models.features.context import DAY_MS, EVENT_TYPES, Event, History, UserContext
 from models.features.cross import HistorySummary, cross_names
-from models.features.encoder import FeatureEncoder, Feeds, rank_slots, sequence_category
+from models.features.encoder import FeatureEncoder, Feeds, item_feeds, rank_slots, sequence_category
 from models.features.hashing import canonical
 from models.features.schema import FeatureSchema, Field
-from models.features.table import STATS, ItemTable, encode_items
+from models.features.table import STATS, ItemTable, encode_items, encode_texts
 
 __all__ = [
     "DAY_MS",
@@ -23,6 +23,8 @@ __all__ = [
     "canonical",
     "cross_names",
     "encode_items",
+    "encode_texts",
+    "item_feeds",
     "rank_slots",
     "sequence_category",
 ]

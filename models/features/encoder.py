@@ -13,7 +13,7 @@ from models.features.table import IntArray, ItemTable
 Feeds = dict[str, npt.NDArray[np.generic]]
 
 USER_FEEDS = ("user_sparse", "user_dense", "sequence_items", "sequence_categories", "sequence_weights")
-ITEM_FEEDS = ("item_sparse",)
+ITEM_FEEDS = ("item_sparse", "item_text")  # the second where the schema reads texts
 RANK_FEEDS = ("rank_sparse", "rank_dense")
 USER_DENSE = 3  # columns of user_dense
 
@@ -85,8 +85,10 @@ class FeatureEncoder:
         }
 
     def item_tower(self, rows: IntArray) -> Feeds:
-        """Feeds of the item tower: ``item_sparse`` int64 [C, Fi]."""
-        return {"item_sparse": np.ascontiguousarray(self.table.features[rows])}
+        """Feeds of the item tower: ``item_sparse`` int64 [C, Fi], and where the schema reads texts
+        ``item_text`` int64 [C, L], the terms of title and description, 0 = padding."""
+        text = self.table.text
+        return item_feeds(self.schema, self.table.features[rows], None if text is None else text[rows])
 
     def rank(self, context: UserContext, rows: IntArray, past: HistorySummary | None = None) -> Feeds:
         """Feeds of the ranker: ``rank_sparse`` int64 [C, Fu + Fi], ``rank_dense`` float32 [C, X].
@@ -102,6 +104,15 @@ class FeatureEncoder:
         sparse[:, :users] = profile
         sparse[:, users:] = table.features[rows]
         return {"rank_sparse": sparse, "rank_dense": dense}
+
+
+def item_feeds(schema: FeatureSchema, features: IntArray, text: npt.NDArray[np.int32] | None) -> Feeds:
+    """Feeds of the item tower from encoded items; without ``text`` they have none."""
+    feeds: Feeds = {"item_sparse": np.ascontiguousarray(features)}
+    if schema.text_length:
+        unknown = np.zeros((len(features), schema.text_length), np.int64)
+        feeds["item_text"] = unknown if text is None else text.astype(np.int64)
+    return feeds
 
 
 def sequence_category(schema: FeatureSchema) -> Field:

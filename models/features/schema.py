@@ -10,8 +10,9 @@ from typing import Any, cast
 
 from models.features.context import EVENT_CODE, EVENT_TYPES
 from models.features.hashing import Hasher, canonical
+from models.features.text import TextHasher
 
-FORMAT_VERSION = 3  # raised when the meaning of a feature changes: old releases are then refused
+FORMAT_VERSION = 4  # raised when the meaning of a feature changes: old releases are then refused
 DEFAULT_BUCKETS = 1024
 MULTI_SLOTS = 3  # how many values of a multi-valued feature are read
 ALWAYS_ITEM_FIELDS = ("brand", "shop")
@@ -74,11 +75,15 @@ class FeatureSchema:
     history_length: int = 1000
     half_lives: tuple[float, ...] = (7.0, 30.0, 90.0)  # days, of decayed counts
     neighbour_items: int = 256  # history items whose neighbours count in the cross features
+    text_buckets: int = 2  # of the terms of titles and descriptions, bucket 0 is padding
+    text_length: int = 0  # terms of an item that the item tower reads; 0: the catalogue has no texts
     version: int = FORMAT_VERSION
     hasher: Hasher = field(init=False, repr=False, compare=False)
+    text_hasher: TextHasher = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "hasher", Hasher(self.seed))
+        object.__setattr__(self, "text_hasher", TextHasher(self.seed))
 
     @classmethod
     def from_dataset(
@@ -121,7 +126,8 @@ class FeatureSchema:
 
     def to_json(self) -> str:
         """Canonical JSON: sorted keys, no spaces; the same text for equal schemas."""
-        values = {name: value for name, value in self.__dict__.items() if name != "hasher"}
+        made = ("hasher", "text_hasher")
+        values = {name: value for name, value in self.__dict__.items() if name not in made}
         values["user_fields"] = [asdict(entry) for entry in self.user_fields]
         values["item_fields"] = [asdict(entry) for entry in self.item_fields]
         return json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=True)

@@ -39,6 +39,7 @@ class ItemTable:
     data_end: int  # ms: statistics and neighbours know nothing at or after it
     neighbours: npt.NDArray[np.int32] | None = None  # [N', K], N' <= N, -1 = none
     neighbour_scores: FloatArray | None = None  # [N', K]
+    text: npt.NDArray[np.int32] | None = None  # [N, L], L = schema.text_length
     _row: dict[str, int] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -51,7 +52,9 @@ class ItemTable:
         ids, features, prices = encode_items(schema, records)
         known = min(schema.n_item_ids, len(ids))
         features[:known, 0] = np.arange(1, known + 1)
-        return cls(schema, ids, features, prices, np.zeros((len(ids), len(STATS)), np.float32), data_end)
+        stats = np.zeros((len(ids), len(STATS)), np.float32)
+        text = encode_texts(schema, records)
+        return cls(schema, ids, features, prices, stats, data_end, text=text)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -75,6 +78,9 @@ class ItemTable:
         if fresh:
             picks = list(fresh.values())
             self.features = np.concatenate([self.features, features[picks]])
+            if self.text is not None:
+                text = encode_texts(self.schema, [records[position] for position in picks])
+                self.text = np.concatenate([self.text, text])
             self.prices = np.concatenate([self.prices, prices[picks]])
             self.stats = np.concatenate([self.stats, np.zeros((len(picks), self.stats.shape[1]), np.float32)])
             start = len(self.ids)
@@ -116,6 +122,16 @@ def encode_items(schema: FeatureSchema, records: Sequence[Record]) -> tuple[list
         if price is not None:
             prices[position] = price
     return ids, features, prices
+
+
+def encode_texts(schema: FeatureSchema, records: Sequence[Record]) -> npt.NDArray[np.int32]:
+    """The terms of titles and descriptions (``models/features/text.py``), int32 [n, L], 0 = padding."""
+    codes = np.zeros((len(records), schema.text_length), np.int32)
+    if schema.text_length:
+        for position, record in enumerate(records):
+            bag = schema.text_hasher.bag(record, schema.text_buckets, schema.text_length)
+            codes[position, : len(bag)] = bag
+    return codes
 
 
 def item_values(record: Record) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from models.features import (
     rank_slots,
 )
 from models.features.hashing import Hasher
+from models.features.schema import FORMAT_VERSION
 from tests.unit.models.conftest import DESCRIPTION, NOW, record
 
 pytestmark = pytest.mark.unit
@@ -89,7 +90,7 @@ def test_a_schema_of_another_version_says_to_train_again_whatever_else_it_holds(
     schema: FeatureSchema,
 ) -> None:
     text = json.dumps({**json.loads(schema.to_json()), "version": 1, "cross_buckets": 16})
-    with pytest.raises(ValueError, match="version 1, this program reads 3: train again"):
+    with pytest.raises(ValueError, match=f"version 1, this program reads {FORMAT_VERSION}: train again"):
         FeatureSchema.from_json(text)
 
 

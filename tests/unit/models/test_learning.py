@@ -75,7 +75,8 @@ def test_the_towers_learn_who_takes_what(
 def test_vectors_of_both_towers_have_length_one(shop: FeatureEncoder, contexts: TowerSamples) -> None:
     tower = make_tower(shop.schema, TOWER)
     users = encode(tower.user, [values[:50] for values in contexts.feeds.values()])
-    items = encode(tower.item, [shop.table.features])
+    feeds = shop.item_tower(np.arange(len(shop.table)))
+    items = encode(tower.item, list(feeds.values()))
     for vectors in (users, items):
         np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-5)
 
