@@ -20,7 +20,7 @@ def print_addresses(console: Console, settings: Settings, release: str) -> None:
     fronts = [f"http://{host}:{settings.port(name)}" for name in ("web1", "web2")]
     shop = f"http://{host}:{settings.port('nginx')}" if nginx_program() else fronts[0]
     recommend = settings.address("recommend")
-    token = "-H \"authorization: Bearer $ECRS_SERVICE_TOKEN\" " if settings.service_token else ""
+    token = '-H "authorization: Bearer $ECRS_SERVICE_TOKEN" ' if settings.service_token else ""
     request = json.dumps({"user_id": some_user(settings), "page_size": 5})
     lines = (
         ("shop", shop),
