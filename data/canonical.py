@@ -5,19 +5,16 @@ The formats are those of docs/architecture.md, section 1.
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from data.dataset import Dataset, Feature
+from models.features.ids import BLANKS
 
 EVENT_TYPES = ("view", "click", "cart", "purchase", "favorite", "comment", "rate", "dislike")
 """Types an event may have, whatever the dataset."""
-
-BLANKS = " \t\r\n\f\v"
-_TRAILING_ZERO = re.compile(r"([+-]?[0-9]+)\.0+")
 
 EVENTS = pa.schema(
     [
@@ -45,19 +42,8 @@ ITEM_COLUMNS = [
 ]
 
 
-def canonical_id(text: str) -> str:
-    """The one spelling of an id or a category's value: ``" 5.0 "`` and ``"5"`` are both ``"5"``.
-
-    >>> canonical_id("5.0"), canonical_id("5.50"), canonical_id("007"), canonical_id("v1.0")
-    ('5', '5.50', '007', 'v1.0')
-    """
-    text = text.strip(BLANKS)
-    match = _TRAILING_ZERO.fullmatch(text)
-    return match.group(1) if match else text
-
-
 def canonical_ids(texts: Any) -> Any:
-    """`canonical_id` of a whole Arrow string array at once; nulls stay null."""
+    """`models.features.ids.canonical_id` of a whole Arrow string array at once; nulls stay null."""
     trimmed = pc.utf8_trim(texts, BLANKS)
     return pc.replace_substring_regex(trimmed, r"^([+-]?[0-9]+)\.0+$", r"\1")
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import numpy as np
@@ -18,11 +18,16 @@ from data.canonical import canonical_ids
 from data.idset import IdSet
 from data.rejects import Rejects
 from data.rows import Rows
+from models.features.ids import CONTROL, MAX_ID_BYTES, NO_IDS
 
 NULLS = ("", "nan", "NaN", "null", "NULL", "\\N")
 """Texts that mean "unknown"."""
 
-_EARLIEST, _LATEST = -(10**14), 10**14  # milliseconds: about the years -1200 and 5100
+_RANGE = 10**14  # milliseconds around 1970: about the years -1200 to 5100
+_EARLIEST = datetime(1990, 1, 1)  # noqa: DTZ001 - the data's own clock
+_AHEAD = timedelta(days=1)  # of a clock in another time zone
+_LARGEST = 3.4e38  # of a 32-bit float
+_CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"
 _MS = pa.timestamp("ms")
 
 
@@ -37,23 +42,36 @@ class Columns:
         self._nulls = pa.array(nulls, pa.string())
         self._decimal_comma = decimal == ","
         self._reasons: dict[int, str] = {}
+        self._cleaned: set[str] = set()
 
     def __len__(self) -> int:
         return len(self.rows.lines)
 
     def text(self, name: str) -> Any:
-        """Trimmed text, null where unknown."""
-        return self._null(pc.utf8_trim_whitespace(self._raw(name)))
+        """Trimmed text, null where unknown; control characters other than tabs and line ends are removed."""
+        texts = self._trimmed(name)
+        controlled = pc.match_substring_regex(texts, _CONTROL)
+        count = pc.sum(controlled).as_py()
+        if not count:
+            return texts
+        self._clean(f"control characters in {name}", count)
+        cleaned = pc.replace_substring_regex(texts, f"{_CONTROL}+", " ")
+        return self._null(pc.utf8_trim_whitespace(cleaned))
 
     def category(self, name: str) -> Any:
         """A categorical value in its canonical spelling ("5.0" is "5"), null where unknown."""
         return canonical_ids(self.text(name))
 
     def ids(self, name: str) -> Any:
-        """Canonical ids; a missing one rejects the row."""
-        ids = self.category(name)
-        self.require(pc.is_valid(ids), f"no {name}")
-        return ids.fill_null("")
+        """Canonical ids; a missing one rejects the row, and so does a text that no service takes as an id."""
+        ids = canonical_ids(self._trimmed(name))
+        unknown = pc.is_in(ids, pa.array(NO_IDS, pa.string()))
+        self.require(pc.and_(pc.is_valid(ids), pc.invert(unknown)), f"no {name}")
+        ids = ids.fill_null("")
+        long = pc.greater(pc.binary_length(ids), MAX_ID_BYTES)
+        self.require(pc.invert(long), f"{name} of more than {MAX_ID_BYTES} bytes")
+        self.require(pc.invert(pc.match_substring_regex(ids, f"[{CONTROL}]")), f"control character in {name}")
+        return ids
 
     def unique(self, ids: Any, seen: IdSet, name: str) -> None:
         """Reject rows whose id an earlier good row had. Call it after every other check."""
@@ -63,7 +81,7 @@ class Columns:
         self.require(pa.array(fresh | ~good), f"duplicate {name}")
 
     def number(self, name: str, *, required: bool = False, minimum: float = -math.inf) -> Any:
-        """Finite numbers of at least `minimum`; null where unknown, unless `required`."""
+        """Numbers of at least `minimum` that fit into 32 bits; null where unknown, unless `required`."""
         texts = self.text(name)
         if self._decimal_comma:
             texts = _with_points(texts)
@@ -71,7 +89,8 @@ class Columns:
             numbers = texts.cast(pa.float64())
         except pa.ArrowInvalid:
             numbers = pa.array([_float(text) for text in texts.to_pylist()], pa.float64())
-        bad = pc.invert(pc.and_(pc.is_finite(numbers), pc.greater_equal(numbers, minimum)))
+        sound = pc.and_(pc.is_finite(numbers), pc.less_equal(pc.abs(numbers), _LARGEST))
+        bad = pc.invert(pc.and_(sound, pc.greater_equal(numbers, minimum)))
         wrong = pc.and_(pc.is_valid(texts), pc.fill_null(bad, True))
         self.require(pc.invert(wrong), f"bad {name}")
         if required:
@@ -79,14 +98,23 @@ class Columns:
         return pc.if_else(wrong, None, numbers)
 
     def time(self, name: str, form: str = "iso", *, required: bool = True) -> Any:
-        """Times as timestamp[ms], UTC. `form`: "iso", "epoch_s", "epoch_ms", or a strptime pattern."""
+        """Times as timestamp[ms], UTC. `form`: "iso", "epoch_s", "epoch_ms", or a strptime pattern.
+
+        A time before 1990 or more than a day ahead of now rejects the row. Where the time is optional, one
+        before 1990 is unknown, and one in the future is taken: a product may be announced.
+        """
         texts = self.text(name)
         times = _times(texts, form)
         self.require(pc.or_(pc.is_null(texts), pc.is_valid(times)), f"bad {name}")
-        if required:
-            self.require(pc.is_valid(texts), f"no {name}")
-            return times.fill_null(0)
-        return times
+        early = pc.less(times, pa.scalar(_EARLIEST, _MS)).fill_null(False)
+        if not required:
+            self._clean(f"{name} before 1990", pc.sum(early).as_py() or 0)
+            return pc.if_else(early, None, times)
+        self.require(pc.is_valid(texts), f"no {name}")
+        self.require(pc.invert(early), f"{name} before 1990")
+        late = pc.greater(times, pa.scalar(datetime.now(timezone.utc) + _AHEAD, _MS)).fill_null(False)
+        self.require(pc.invert(late), f"{name} in the future")
+        return times.fill_null(0)
 
     def choice(self, name: str, meanings: Mapping[str, str]) -> Any:
         """Each value translated by `meanings`; another value rejects the row."""
@@ -133,6 +161,15 @@ class Columns:
             decoded = [_decodable(text) for text in texts]
             self.require(pa.array([text is not None for text in decoded]), "wrong encoding")
             return pa.array([text or "" for text in decoded], pa.string())
+
+    def _trimmed(self, name: str) -> Any:
+        return self._null(pc.utf8_trim_whitespace(self._raw(name)))
+
+    def _clean(self, what: str, values: int) -> None:
+        """Count cleaned values of a column, once however often it is asked for."""
+        if what not in self._cleaned:
+            self._cleaned.add(what)
+            self._rejects.clean(self.rows.table, what, values)
 
     def _null(self, texts: Any) -> Any:
         return pc.if_else(pc.is_in(texts, self._nulls), None, texts)
@@ -191,7 +228,7 @@ def _milliseconds(value: datetime | int) -> int:
         if value.tzinfo is None:  # the data's own clock counts as UTC
             value = value.replace(tzinfo=timezone.utc)
         value = round(value.timestamp() * 1000)
-    if not _EARLIEST < value < _LATEST:
+    if not -_RANGE < value < _RANGE:
         raise ValueError("out of range")
     return value
 

@@ -27,6 +27,7 @@ from data.rejects import Rejects
 from data.sources import SOURCES
 from data.sources.base import Options, Source
 from data.writer import PreparedWriter, restore
+from models.features import ids
 
 DEFAULT_OUT = Path("data/prepared")
 
@@ -77,7 +78,7 @@ def input_fingerprint(files: Sequence[Path], dataset: Dataset) -> str:
     code = sorted(Path(__file__).parent.glob("*.py")) + sorted(
         (Path(__file__).parent / "sources").glob("*.py")
     )
-    for path in [*files, *code]:
+    for path in [*files, *code, Path(ids.__file__)]:
         digest.update(path.name.encode() + b"\0")
         try:
             with path.open("rb") as file:

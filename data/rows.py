@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
 import io
 import zipfile
@@ -14,13 +13,13 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from data.errors import DataError
+from data.records import Lines, header, rows
 from data.rejects import Reject, Rejects
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer  # collections.abc has it from Python 3.12 on
 
 BATCH_ROWS = 20_000
-_LINE_LIMIT = 1 << 20  # characters; a longer "line" is no text table, and must not fill the memory
 
 Advance = Callable[[int], None]
 """Told the number of bytes read since the last call."""
@@ -75,33 +74,35 @@ def read_rows(
     form: TextFormat = TextFormat(),
     advance: Advance = no_progress,
 ) -> Iterator[Rows]:
-    """Stream a file as `Rows` of at most `BATCH_ROWS`; rows with a wrong number of fields go to `rejects`.
+    """Stream a file as `Rows` of at most `BATCH_ROWS`; what is no row of the right form goes to `rejects`.
 
-    Raises `DataError` when the file is missing, empty, damaged, or lacks a required column.
+    Raises `DataError` when the file is missing, damaged, without rows, or lacks a required column.
     """
     with open_text(path, form.encoding, advance) as text:
-        lines = _Lines(text, path, table, rejects)
-        parsed = _quoted(lines, form, rejects) if form.quoted else _split(lines, form.delimiter)
-        columns = form.columns or _header(parsed, path, form, required)
+        lines = Lines(text, path, table, rejects)
+        columns = form.columns or _header(lines, form, required)
+        rejected = rejects.rejected(table)
         numbers: list[int] = []
         fields: list[Sequence[str]] = []
         seen = False
-        for number, row in parsed:
-            seen = True
-            if len(row) != len(columns):
-                rejects.read(table, 1)
-                reason = f"{len(row)} columns instead of {len(columns)}"
-                rejects.add(Reject(table, str(path), number, reason, form.delimiter.join(row)))
-                continue
-            numbers.append(number)
-            fields.append(row)
-            if len(fields) >= BATCH_ROWS:
-                yield Rows(table, str(path), form.delimiter, columns, numbers, fields)
-                numbers, fields = [], []
+        for more, parsed in rows(lines, form.delimiter, len(columns), quoted=form.quoted):
+            numbers += more
+            fields += parsed
+            while len(fields) >= BATCH_ROWS:
+                seen = True
+                batch, fields = fields[:BATCH_ROWS], fields[BATCH_ROWS:]
+                yield Rows(table, str(path), form.delimiter, columns, numbers[:BATCH_ROWS], batch)
+                numbers = numbers[BATCH_ROWS:]
         if fields:
             yield Rows(table, str(path), form.delimiter, columns, numbers, fields)
-        if not seen and form.columns and not lines.number:
-            raise DataError(f"{path}: the file is empty")
+        elif not seen and rejects.rejected(table) == rejected:
+            raise DataError(_nothing(path, lines.number - 1, has_header=not form.columns))
+
+
+def _nothing(path: Path, number: int, *, has_header: bool) -> str:
+    if not has_header:
+        return f"{path}: the file is empty"
+    return f"{path}:{number}: no rows behind the header; export the file again, or leave it out"
 
 
 @contextmanager
@@ -161,74 +162,17 @@ class _Counted(io.RawIOBase):
         return len(data)
 
 
-class _Lines:
-    """Iterates over lines and counts them; an endless line is rejected without being held."""
-
-    def __init__(self, text: IO[str], path: Path, table: str, rejects: Rejects) -> None:
-        self._text = text
-        self.path = path
-        self.table = table
-        self._rejects = rejects
-        self.number = 0
-        self.first = 0
-        """The first line handed out since this was set to 0: where a row of several lines starts."""
-
-    def __iter__(self) -> Iterator[str]:
-        while line := self._text.readline(_LINE_LIMIT):
-            self.number += 1
-            if self.number == 1 and "\0" in line:
-                raise DataError(
-                    f"{self.path}:1: is no text in this encoding (UTF-16, perhaps): save it as UTF-8"
-                )
-            if len(line) < _LINE_LIMIT:
-                self.first = self.first or self.number
-                yield line
-                continue
-            self._rejects.read(self.table, 1)
-            self._rejects.add(Reject(self.table, str(self.path), self.number, "line too long", line[:200]))
-            while len(line) == _LINE_LIMIT and not line.endswith(("\n", "\r")):
-                line = self._text.readline(_LINE_LIMIT)
-
-
-def _split(lines: _Lines, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    for line in lines:
-        stripped = line.rstrip("\r\n")
-        if stripped:
-            yield lines.number, stripped.split(delimiter)
-
-
-def _quoted(lines: _Lines, form: TextFormat, rejects: Rejects) -> Iterator[tuple[int, list[str]]]:
-    reader = csv.reader(iter(lines), delimiter=form.delimiter, strict=False)
-    while True:
-        lines.first = 0
-        try:
-            row = next(reader)
-        except StopIteration:
-            return
-        except (
-            csv.Error
-        ) as error:  # a quote that is never closed, or a NUL byte: the reader goes on behind it
-            rejects.read(lines.table, 1)
-            rejects.add(Reject(lines.table, str(lines.path), lines.first, f"not CSV: {error}", ""))
-            continue
-        if row:
-            yield lines.first, row
-
-
-def _header(
-    parsed: Iterator[tuple[int, list[str]]], path: Path, form: TextFormat, required: Sequence[str]
-) -> Sequence[str]:
-    first = next(parsed, None)
+def _header(lines: Lines, form: TextFormat, required: Sequence[str]) -> Sequence[str]:
+    first = header(lines, form.delimiter, quoted=form.quoted)
     if first is None:
-        raise DataError(f"{path}: the file is empty")
-    number, row = first
-    columns = [name.strip() for name in row]
+        raise DataError(f"{lines.path}: the file is empty")
+    number, columns = first
     for name in required:
         if columns.count(name) != 1:
             problem = "is missing" if name not in columns else "is there twice"
             found = ascii(", ".join(columns))[:200]
             raise DataError(
-                f"{path}:{number}: column {name!r} {problem}; found {found}. "
+                f"{lines.path}:{number}: column {name!r} {problem}; found {found}. "
                 f"Is the delimiter {form.delimiter!r} right?"
             )
     return columns

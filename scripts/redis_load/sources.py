@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data.canonical import canonical_id, items_schema, users_schema
+from data.canonical import items_schema, users_schema
 from data.dataset import Dataset, load_dataset
 from data.errors import DataError
+from models.features.ids import canonical_id
 from scripts.redis_load.problems import BadData, Problems
 from services.common.errors import InvalidArgument
 from services.common.item_port import AttributeValue, Item

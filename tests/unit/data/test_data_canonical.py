@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.canonical import canonical_id, canonical_ids, items_schema, users_schema
+from data.canonical import canonical_ids, items_schema, users_schema
 from data.dataset import Dataset, Feature
+from models.features.ids import canonical_id
 
 pytestmark = pytest.mark.unit
 

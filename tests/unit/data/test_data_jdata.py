@@ -82,7 +82,7 @@ def test_an_event_file_without_events_is_told(jdata: Path, run: Run) -> None:
     (jdata / "jdata_action.csv").write_text("user_id,sku_id,action_time,module_id,type\n")
     result = run("jdata", "--path", jdata)
     assert result.code == 2
-    assert "no usable events" in result.stderr
+    assert "jdata_action.csv:1: no rows behind the header" in result.stderr
 
 
 def test_packed_files_and_a_missing_shop_file_are_fine(jdata: Path, run: Run) -> None:

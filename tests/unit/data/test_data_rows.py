@@ -59,13 +59,77 @@ def test_rows_with_too_few_or_too_many_fields_are_rejected_with_their_line(tmp_p
     assert rejects.first[1].raw == "3,y,z"
 
 
-def test_a_quote_that_is_never_closed_costs_a_reject_and_no_memory(tmp_path: Path) -> None:
+def test_a_quote_that_is_never_closed_costs_its_own_line_only(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text('a,b\n1,x\n2,"open\n' + "3,y\n" * 50_000)
     rows, rejects = read(path)
-    assert reasons(rejects)[0][0] == 3
-    assert reasons(rejects)[0][1].startswith("not CSV")
+    assert reasons(rejects) == [(3, "a quote that is not closed")]
+    assert len(rows) == 50_001
     assert rows[-1] == (50_003, ["3", "y"])
+
+
+@pytest.mark.parametrize(
+    ("text", "kept", "told"),
+    [
+        ('1,x,"2\n2,y,3\n3,"z",4\n', [3, 4], [(2, "a quote that is not closed")]),
+        ('1,x,"2\n2,y,3\n3,z,4"\n4,z,4\n', [3, 4, 5], [(2, "a quote that is not closed")]),
+        ('1,"x,2\n2,"y,3\n3,z,4\n', [4], [(2, "a quote that is not closed")] * 2),
+        ('1,"x,2\n2,5",3\n3,z,4\n', [3, 4], [(2, "a quote that is not closed")]),
+        ('1,x,2\n2,y,"3', [2], [(3, "a quote that is not closed")]),
+        ('1,"a ""b"",2\n2,y,3\n', [3], [(2, "a quote that is not closed")]),
+        ('"1,x,2\n2,y,3\n"3,z,4\n', [3], [(2, "a quote that is not closed")] * 2),
+        ('1,"x" y,z,2\n2,y,3\n', [3], [(2, "text behind a closing quote")]),
+        ('1,x,2\n2,\0,3\n3,"z",4\n', [2, 4], [(3, "NUL character")]),
+    ],
+)
+def test_a_stray_quote_costs_its_own_line_wherever_it_stands(
+    text: str, kept: list[int], told: list[tuple[int, str]], tmp_path: Path
+) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("a,b,c\n" + text)
+    rows, rejects = read(path)
+    assert [line for line, _ in rows] == kept
+    assert [reason for _, reason in reasons(rejects)] == [reason for _, reason in told]
+    assert reasons(rejects)[0] == told[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "fields"),
+    [
+        ('1,5" nails,2\n', ["1", '5" nails', "2"]),
+        ('1,"Best" nails,2\n', ["1", '"Best" nails', "2"]),
+        ('1,"say ""hi"", you",2\n', ["1", 'say "hi", you', "2"]),
+        ('1,"one\ntwo, three\n\nfour",2\n', ["1", "one\ntwo, three\n\nfour", "2"]),
+        ('1,"one\r\n""two""\r\nthree","2"\r\n', ["1", 'one\r\n"two"\r\nthree', "2"]),
+        ('1,"' + "a line of text\n" * 900 + '",2\n', ["1", "a line of text\n" * 900, "2"]),
+    ],
+)
+def test_quotes_in_a_text_and_texts_of_several_lines_are_read(
+    text: str, fields: list[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("a,b,c\n" + text + "2,y,3\n", newline="")
+    rows, rejects = read(path)
+    assert rows == [(2, fields), (2 + len(text.splitlines()), ["2", "y", "3"])]
+    assert rejects.total == 0
+
+
+def test_lines_are_counted_as_rows_further_lines_of_rows_and_ignored_ones(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text('\na,b\n1,"x\ny"\n\n2\n3,z\n')
+    rows, rejects = read(path)
+    assert [line for line, _ in rows] == [3, 7]
+    assert rejects.counts()["events"] | {"read": 0, "kept": 0} == {
+        "lines": 7,
+        "ignored": 3,
+        "continued": 1,
+        "read": 0,
+        "kept": 0,
+        "left_out": {},
+        "rejected": 1,
+        "reasons": {"1 columns instead of 2": 1},
+        "cleaned": {},
+    }
 
 
 def test_an_endless_line_is_rejected_and_the_next_line_is_read(tmp_path: Path) -> None:
@@ -90,6 +154,8 @@ def test_a_delimiter_of_two_characters_needs_no_quotes(tmp_path: Path) -> None:
         (b"a;b\n1;x\n", ":1: column 'a' is missing; found 'a;b'. Is the delimiter ',' right?"),
         (b"a,c\n1,x\n", ":1: column 'b' is missing; found 'a, c'."),
         (b"a,b,a\n1,x,2\n", ":1: column 'a' is there twice"),
+        (b'a,"b\n1,x\n', ":1: a quote that is not closed in the header"),
+        (b"a,b\n\n", ":2: no rows behind the header"),
         ("a,b\n1,x\n".encode("utf-16"), ":1: is no text in this encoding (UTF-16, perhaps)"),
     ],
 )

@@ -1,0 +1,52 @@
+"""The one spelling of an id, and which texts are no id.
+
+Prepare, training, loaders, services and the shop ask here: all of them may import it (docs/adr/0171).
+"""
+
+from __future__ import annotations
+
+import re
+
+MAX_ID_BYTES = 256
+NO_IDS = ("nan", "NaN", "null", "NULL", "\\N", "None")
+"""How files say "unknown"; no user and no item has such an id."""
+BLANKS = "".join(char for char in map(chr, range(0x3001)) if char.isspace())
+"""What is cut off at both ends of an id."""
+CONTROL = "\\x00-\\x1f\\x7f-\\x9f"
+"""C0, DEL and C1, what a terminal or a log would act on, as a range of a regular expression."""
+
+_WHOLE_NUMBER = re.compile(r"([+-]?[0-9]+)\.0+")
+_CONTROL = re.compile(f"[{CONTROL}]")
+_NO_IDS = frozenset(NO_IDS)
+
+
+def canonical_id(text: str) -> str:
+    """The one spelling of an id or a category's value: ``" 5.0 "`` and ``"5"`` are both ``"5"``.
+
+    >>> canonical_id("5.0"), canonical_id("5.50"), canonical_id("007"), canonical_id("v1.0")
+    ('5', '5.50', '007', 'v1.0')
+    """
+    text = text.strip()
+    match = _WHOLE_NUMBER.fullmatch(text) if text.endswith("0") else None
+    return match.group(1) if match else text
+
+
+def id_problem(text: str) -> str:
+    """Why a text in its canonical spelling is no id; "" if it is one.
+
+    >>> id_problem("5"), id_problem("nan")
+    ('', "is a word for 'unknown', not an id")
+    """
+    if (
+        text.isascii() and text.isprintable() and 0 < len(text) <= MAX_ID_BYTES
+    ):  # without encoding: nearly all
+        return "is a word for 'unknown', not an id" if text in _NO_IDS else ""
+    if not text:
+        return f"must not be empty (1 to {MAX_ID_BYTES} bytes)"
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError:
+        return "is not valid UTF-8 text"
+    if size > MAX_ID_BYTES:
+        return f"is {size} bytes long, allowed are 1 to {MAX_ID_BYTES}"
+    return "contains a control character" if _CONTROL.search(text) else ""
