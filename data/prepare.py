@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from tqdm import tqdm
 
@@ -109,15 +110,28 @@ def _show(report: dict[str, Any], target: Path, seconds: float | None) -> None:
     table = Table("table", "written", "read", "rejected", "reasons", title=title)
     for name in dict.fromkeys([*report["rows"], *report["tables"]]):
         counts = report["tables"].get(name, {"read": 0, "rejected": 0, "reasons": {}})
-        reasons = ", ".join(f"{count:,} {reason}" for reason, count in counts["reasons"].items())
+        reasons = escape(", ".join(f"{count:,} {reason}" for reason, count in counts["reasons"].items()))
         written = report["rows"].get(name)
         cells = ["" if written is None else f"{written:,}", f"{counts['read']:,}", f"{counts['rejected']:,}"]
         table.add_row(name, *cells, reasons)
     console.print(table)
+    for name, counts in report["tables"].items():
+        for kind in ("left_out", "cleaned"):
+            for what, count in counts[kind].items():
+                console.print(f"{kind.replace('_', ' ')} of {name}: {count:,} {escape(what)}")
     for note, count in report["notes"].items():
-        console.print(f"{note.replace('_', ' ')}: {count:,}")
+        console.print(f"{note.replace('_', ' ')}: {count:,}{_meaning(note, count, report)}")
     if any(counts["rejected"] for counts in report["tables"].values()):
         console.print(f"every rejected row: {target / 'rejects.csv'}")
+
+
+def _meaning(note: str, count: int, report: dict[str, Any]) -> str:
+    if note != "duplicate_events":
+        return ""
+    share = count / report["rows"]["events"]
+    return (
+        f" ({share:.1%}), equal to another one in every column and kept: check whether lines are there twice"
+    )
 
 
 def _rate(text: str) -> float:
@@ -190,8 +204,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except DataError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted; nothing was replaced\n")
+    except OSError as error:
+        sys.stderr.write(f"error: {error.filename or args.source}: {error.strerror or error}\n")
+        return 2
+    except KeyboardInterrupt as stop:
+        sys.stderr.write(f"interrupted; nothing was replaced. {stop}".rstrip() + "\n")
         return 130
     _show(report, args.out / dataset.name, time.monotonic() - started if done else None)
     return 0

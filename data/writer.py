@@ -13,14 +13,16 @@ from typing import Any, TextIO
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from data.canonical import EVENTS, items_schema, users_schema
 from data.content import clean_content
 from data.dataset import Dataset, save_dataset
 from data.errors import DataError
+from data.event_checks import DayCounts, Duplicates
 from data.idset import IdSet
-from data.rejects import Rejects
+from data.rejects import Reject, Rejects
 from data.sorter import EventSorter
 
 _BUFFER_ROWS = 100_000
@@ -29,6 +31,7 @@ _BUFFER_ROWS = 100_000
 class PreparedWriter:
     """A context manager. Until `commit` the old prepared dataset, if any, is untouched; leaving without
     `commit` (an error, Ctrl-C) removes what was written; the next run removes what a killed one left.
+    The list of rejects alone is kept then, at `kept_rejects`, and the error tells so.
 
     >>> with PreparedWriter(out, dataset, rejects) as writer:    # doctest: +SKIP
     ...     writer.users({"user_id": ids, "age": ages})
@@ -45,6 +48,12 @@ class PreparedWriter:
         self.target = out / dataset.name
         self._work = out / f".{dataset.name}.tmp"
         self._lock: TextIO | None = None
+        self._days = DayCounts()
+
+    @property
+    def kept_rejects(self) -> Path:
+        """Where rejects.csv is after a run that stopped; the next run replaces it."""
+        return self.target.with_name(f"{self.target.name}.rejects.csv")
 
     def __enter__(self) -> PreparedWriter:
         try:
@@ -52,6 +61,7 @@ class PreparedWriter:
             self._lock = lock(self.target)
             restore(self.target)
             shutil.rmtree(self._work, ignore_errors=True)
+            self.kept_rejects.unlink(missing_ok=True)
             self._work.mkdir()
             self._runs = self._work / "runs"
             self._runs.mkdir()
@@ -69,11 +79,26 @@ class PreparedWriter:
         self._users.close()
         self._items.close()
         self.rejects.close()
+        told = "" if error is None else self._keep_rejects()
         shutil.rmtree(self._work, ignore_errors=True)
         if self._lock is not None:
             self._lock.close()
         if isinstance(error, OSError):
-            raise _not_written(self.target, error) from error
+            raise DataError(f"{_not_written(self.target, error)}{told}") from error
+        if told and isinstance(error, DataError):
+            raise DataError(f"{error}{told}") from error
+        if told and isinstance(error, KeyboardInterrupt):
+            raise KeyboardInterrupt(told.strip()) from error
+
+    def _keep_rejects(self) -> str:
+        """Move rejects.csv out of the folder that goes; returns the sentence that tells it."""
+        if not self.rejects.total:
+            return ""
+        try:
+            (self._work / "rejects.csv").replace(self.kept_rejects)
+        except OSError:
+            return ""
+        return f" Rejected so far: {self.kept_rejects}"
 
     def users(self, columns: Mapping[str, Any]) -> None:
         """Append users: Arrow arrays by column; a column left out is null. The ids must be new."""
@@ -98,6 +123,7 @@ class PreparedWriter:
         if origin is None:
             first = self.rejects.origin("") + self._events.rows + 1
             origin = pa.array(np.arange(first, first + table.num_rows, dtype=np.int64))
+        self._days.add(table.column("at"))
         self._events.add(table, origin)
 
     def add_missing_users(self, ids: Any) -> None:
@@ -133,20 +159,12 @@ class PreparedWriter:
                 raise DataError(
                     f"{self.dataset.name}: no usable {what} in the raw files; nothing was written"
                 )
-        counts = {"users": self._users.rows, "items": self._items.rows, "events": self._events.rows}
         self._users.close()
         self._items.close()
+        events = self._write_events()
+        self.rejects.check()
         self.rejects.close()
-        with pq.ParquetWriter(self._work / "events.parquet", EVENTS, compression="zstd") as out:
-            pending, rows = [], 0
-            for table in self._events.sorted():
-                pending.append(table.select(EVENTS.names))
-                rows += table.num_rows
-                if rows >= _BUFFER_ROWS:
-                    out.write_table(pa.concat_tables(pending))
-                    pending, rows = [], 0
-            if pending:
-                out.write_table(pa.concat_tables(pending))
+        counts = {"users": self._users.rows, "items": self._items.rows, "events": events}
         self._runs.rmdir()
         save_dataset(self.dataset, self._work / "dataset.toml")
         full = {
@@ -161,6 +179,36 @@ class PreparedWriter:
         (self._work / "report.json").write_text(text, encoding="utf-8")
         _replace(self._work, self.target)
         return full
+
+    def _write_events(self) -> int:
+        """Sort the events into their file; those far from all others are rejected. Returns how many stay."""
+        bounds, duplicates, kept = self._days.bounds(), Duplicates(), 0
+        with pq.ParquetWriter(self._work / "events.parquet", EVENTS, compression="zstd") as out:
+            pending, rows = [], 0
+            for every in self._events.sorted():
+                table = every if bounds is None else self._within(every, *bounds)
+                duplicates.add(table)
+                pending.append(table.select(EVENTS.names))
+                rows += table.num_rows
+                kept += table.num_rows
+                if rows >= _BUFFER_ROWS:
+                    out.write_table(pa.concat_tables(pending))
+                    pending, rows = [], 0
+            if pending:
+                out.write_table(pa.concat_tables(pending))
+        if duplicates.count:
+            self.notes["duplicate_events"] = duplicates.count
+        return kept
+
+    def _within(self, table: Any, first: int, last: int) -> Any:
+        """The events from `first` to `last` (ms); the others are rejected."""
+        at = table.column("at").cast(pa.int64())
+        inside = pc.and_(pc.greater_equal(at, first), pc.less_equal(at, last))
+        for row in table.filter(pc.invert(inside)).to_pylist():
+            file, line = self.rejects.place(row["origin"])
+            raw = ",".join(str(row[name]) for name in EVENTS.names)
+            self.rejects.add(Reject("events", file, line, "time far from all others", raw))
+        return table.filter(inside)
 
 
 class _TableWriter:

@@ -55,6 +55,9 @@ def test_too_many_bad_rows_stop_the_load_and_leave_the_old_data_untouched(jdata:
         in stopped.stderr
     )
     assert "bad action_time" in stopped.stderr
+    kept = old.folder.parent / "test.rejects.csv"
+    assert f"Rejected so far: {kept}\n" in stopped.stderr
+    assert kept.read_text().endswith('5,bad action_time,"1,1,yesterday,8,1"\n')
     assert contents(old.folder) == before
     accepted = run("jdata", "--path", jdata, "--max-reject-rate", "0.25")
     assert accepted.code == 0
