@@ -1,7 +1,8 @@
 """Calls of one page side by side, under one deadline.
 
-Each call runs in a greenlet of its own and is waited for where its answer is needed. A call that is late is
-given up and told as `DeadlineExceeded`; what a call raises is raised by `get`.
+Each call runs in a greenlet of its own and is waited for where its answer is needed. A call that is late is no
+longer waited for and told as `DeadlineExceeded`; what a call raises is raised by `get`. A late call is not
+killed: it ends by its own deadline, with all that it holds given back and what it learnt kept.
 """
 
 from __future__ import annotations
@@ -30,7 +31,6 @@ class Pending(Generic[T]):
         """The answer. Raises what the call raised; DeadlineExceeded when it is not done in time."""
         self._greenlet.join(timeout=max(self._until - time.monotonic(), 0.0))
         if not self._greenlet.ready():
-            self._greenlet.kill(block=False)
             raise DeadlineExceeded("the page waited long enough for this part")
         value, error = self._greenlet.value
         if error is not None:

@@ -24,10 +24,10 @@ class Part(Generic[T]):
     close: Callable[[], None]
 
 
-def target(settings: Settings, service: str) -> Target:
-    """An open channel to one of the five services; close it when done."""
+def target(settings: Settings, service: str, *, greenlets: bool = False) -> Target:
+    """An open channel to one of the five services; close it when done. `greenlets`: see `Target`."""
     token = settings.service_token.get_secret_value()
-    return Target(service, settings.address(service), token=token).open()
+    return Target(service, settings.address(service), token=token, greenlets=greenlets).open()
 
 
 def app(

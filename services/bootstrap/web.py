@@ -31,11 +31,11 @@ class WebClients:
 
 @contextmanager
 def web_clients(settings: Settings) -> Iterator[WebClients]:
-    """Clients of all five services over gRPC, closed at the end."""
+    """Clients of all five services over gRPC for greenlets, closed at the end."""
     with ExitStack() as stack:
 
         def open_target(service: str) -> Target:
-            opened = target(settings, service)
+            opened = target(settings, service, greenlets=True)
             stack.callback(opened.close)
             return opened
 

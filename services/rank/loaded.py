@@ -95,23 +95,25 @@ class LoadedRanker:
     def _predict(self, feeds: Feeds, timeout_s: float) -> npt.NDArray[np.float32]:
         if self._clock() < self._bridge_until:
             return self._bridged().predict(feeds, timeout_s)
-        if not self._breaker.allow():
+        attempt = self._breaker.attempt()
+        if attempt is None:
             raise Unavailable("the ranker's network does not answer; asking it again within a second")
-        try:
-            scores = self._predictor.predict(feeds, timeout_s)
-        except ReleaseMismatch as error:
-            self._breaker.success()
-            log.info("rank.bridge", release=self.name, reason=str(error))
-            self._bridge_until = self._clock() + _BRIDGE_S
-            return self._bridged().predict(feeds, timeout_s)
-        except PredictorUnavailable:
-            self._breaker.failure()
-            raise
-        except BadFeeds:
-            self._breaker.success()
-            raise
-        self._breaker.success()
-        return scores
+        with attempt:
+            try:
+                scores = self._predictor.predict(feeds, timeout_s)
+            except ReleaseMismatch as error:
+                attempt.success()
+                log.info("rank.bridge", release=self.name, reason=str(error))
+                self._bridge_until = self._clock() + _BRIDGE_S
+                return self._bridged().predict(feeds, timeout_s)
+            except PredictorUnavailable:
+                attempt.failure()
+                raise
+            except BadFeeds:
+                attempt.success()
+                raise
+            attempt.success()
+            return scores
 
     def _bridged(self) -> Predictor:
         with self._lock:

@@ -71,20 +71,22 @@ class VectorSearch:
 
     def _ask(self, vector: Vector, wanted: int, timeout_s: float) -> tuple[Rows, Floats] | None:
         """The index's answer; None if exact search must stand in."""
-        if self._breaker.allow():
+        attempt = self._breaker.attempt()
+        if attempt is None:
+            if not self._exact_allowed:
+                raise Unavailable("the vector index is away, and the release is too large for exact search")
+            return None
+        with attempt:
             try:
                 found = self._index.search(vector, wanted, timeout_s * _INDEX_SHARE)
             except IndexUnavailable as error:
-                self._breaker.failure()
+                attempt.failure()
                 log.warning("index.unavailable", error=str(error), exact=self._exact_allowed)
                 if not self._exact_allowed:
                     raise
                 return None
-            self._breaker.success()
+            attempt.success()
             return found
-        if not self._exact_allowed:
-            raise Unavailable("the vector index is away, and the release is too large for exact search")
-        return None
 
     def _exact(self, vector: Vector, top_k: int, allowed: Mask | None) -> tuple[Rows, Floats]:
         """Exact inner products over the allowed rows."""

@@ -24,7 +24,6 @@ from services.common.errors import (
 )
 from services.common.rpc import (
     STATUS,
-    Breaker,
     code_of,
     error_of,
     remaining_s,
@@ -213,44 +212,6 @@ def test_a_server_that_is_back_is_found_again_within_two_seconds(harness: Harnes
 
     assert wait_for(answers)
     assert time.monotonic() - started < 2.5
-
-
-def test_the_breaker_opens_probes_once_and_closes() -> None:
-    now = [0.0]
-    breaker = Breaker(failures=3, probe_s=1.0, clock=lambda: now[0])
-    for _ in range(3):
-        assert breaker.allow()
-        breaker.failure()
-    assert breaker.is_open
-    assert not breaker.allow()
-    now[0] = 1.1
-    assert breaker.allow()
-    assert not breaker.allow()  # one probe at a time
-    breaker.failure()
-    assert not breaker.allow()
-    now[0] = 2.2
-    assert breaker.allow()
-    breaker.success()
-    assert breaker.allow()
-    assert not breaker.is_open
-
-
-def test_a_failure_between_successes_does_not_open_the_breaker() -> None:
-    breaker = Breaker(failures=2)
-    for _ in range(5):
-        breaker.failure()
-        breaker.success()
-    assert not breaker.is_open
-
-
-def test_a_probe_that_says_nothing_lets_the_next_one_through() -> None:
-    now = [0.0]
-    breaker = Breaker(failures=1, probe_s=1.0, clock=lambda: now[0])
-    breaker.failure()
-    now[0] = 1.1
-    assert breaker.allow()
-    breaker.unclear()
-    assert breaker.allow()
 
 
 def test_health_follows_readiness_for_the_server_and_each_service(harness: Harness) -> None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import random
 import time
-from typing import TypeVar
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import grpc
 import structlog
 
-from services.common.errors import DeadlineExceeded, Unavailable
+from services.common.errors import DeadlineExceeded, EcrsError, Unavailable
 from services.common.rpc import calls, tape
-from services.common.rpc.breaker import Breaker
+from services.common.rpc.breaker import Attempt, Breaker
 from services.common.rpc.server import MAX_MESSAGE_BYTES
 from services.common.rpc.status import error_of
 from services.common.rpc.token import credentials
@@ -23,6 +24,7 @@ RequestT = TypeVar("RequestT")
 ResponseT = TypeVar("ResponseT")
 
 _RETRY_AFTER_S = (0.005, 0.02)  # jitter: callers that failed together do not come back together
+_LATE_S = 1.0  # beyond the deadline: gRPC tells of that itself
 _FAIR_S = 0.05  # a call that was given less says nothing about its target when it runs out of time
 
 _OPTIONS: list[tuple[str, str | int]] = [
@@ -45,12 +47,23 @@ class Target:
 
     Args:
         token: what the service asks its callers for; empty: nothing.
+        greenlets: whether callers are gevent's greenlets. A blocking call holds one of the ten threads that
+            gevent has for all of them until it ends; so a target that hangs would keep the others waiting.
     """
 
-    def __init__(self, name: str, address: str, breaker: Breaker | None = None, token: str = "") -> None:
+    def __init__(
+        self,
+        name: str,
+        address: str,
+        breaker: Breaker | None = None,
+        *,
+        token: str = "",
+        greenlets: bool = False,
+    ) -> None:
         self.name, self.address = name, address
         self._credentials = credentials(token)
         self._breaker = breaker or Breaker()
+        self._invoke: Callable[..., Any] = _in_background if greenlets else _blocking
         self._channel: grpc.Channel | None = None
 
     def open(self) -> Target:
@@ -90,51 +103,88 @@ class Target:
         end = time.monotonic() + timeout_s
         if timeout_s <= 0:
             raise self._named(DeadlineExceeded(f"no time is left to ask {self.name}"))
-        if not self._breaker.allow():
-            raise self._named(Unavailable(f"{self.name} does not answer; asking it again within a second"))
         request_id = calls.request_id.get() or calls.new_request_id()
         metadata = ((calls.REQUEST_ID_KEY, request_id), *self._credentials)
-        attempts = 2 if retry else 1
-        while True:
-            attempts -= 1
+        error: EcrsError = self._named(
+            Unavailable(f"{self.name} does not answer; asking it again within a second")
+        )
+        for last in (False, True) if retry else (True,):
+            attempt = self._breaker.attempt()
+            if attempt is None:
+                raise error
             given = end - time.monotonic()
+            code = grpc.StatusCode.OK
             started = time.perf_counter()
-            try:
-                response = method(request, timeout=given, metadata=metadata)
-            except grpc.RpcError as error:
-                code: grpc.StatusCode = error.code()
-                tape.keep(
-                    self.name, self.address, request, None, started, f"{code.name}: {error.details() or ''}"
-                )
-                self._judge(code, given)
-                if code is grpc.StatusCode.UNAVAILABLE and attempts:
-                    pause = random.uniform(*_RETRY_AFTER_S)
-                    left = end - time.monotonic()
-                    # What took long to fail would take as long again: then rather tell than run out of time.
-                    if left - pause > given - left and self._breaker.allow():
-                        time.sleep(pause)
-                        continue
-                raise error_of(self.name, code, error.details() or code.name) from None
-            tape.keep(self.name, self.address, request, response, started)
-            self._breaker.success()
-            return response
+            with attempt:
+                try:
+                    response: ResponseT = self._invoke(method, request, given, metadata)
+                except grpc.RpcError as failed:
+                    code, details = failed.code(), failed.details() or ""
+                    self._judge(attempt, code, given)
+                    error = error_of(self.name, code, details or code.name)
+                except grpc.FutureTimeoutError:  # gRPC itself should have ended the call by now
+                    code, details = grpc.StatusCode.DEADLINE_EXCEEDED, "gRPC did not end the call"
+                    self._judge(attempt, code, given)
+                    error = error_of(self.name, code, details)
+                except BaseException:
+                    # Whoever waited was stopped (a greenlet killed, a signal): that tells as much as a deadline.
+                    self._judge(attempt, grpc.StatusCode.DEADLINE_EXCEEDED, attempt.waited_s)
+                    raise
+                else:
+                    attempt.success()
+                    tape.keep(self.name, self.address, request, response, started)
+                    return response
+            tape.keep(self.name, self.address, request, None, started, f"{code.name}: {details}")
+            pause = random.uniform(*_RETRY_AFTER_S)
+            left = end - time.monotonic()
+            # What took long to fail would take as long again: then rather tell than run out of time.
+            if last or code is not grpc.StatusCode.UNAVAILABLE or left - pause <= given - left:
+                break
+            time.sleep(pause)
+        raise error
 
-    def _judge(self, code: grpc.StatusCode, given_s: float) -> None:
+    def _judge(self, attempt: Attempt, code: grpc.StatusCode, given_s: float) -> None:
         if code is grpc.StatusCode.UNAVAILABLE:
-            self._fail()
+            self._fail(attempt)
         elif code is grpc.StatusCode.DEADLINE_EXCEEDED:
-            self._fail() if given_s >= _FAIR_S else self._breaker.unclear()
+            self._fail(attempt) if given_s >= _FAIR_S else attempt.unclear()
         elif code is grpc.StatusCode.CANCELLED:
-            self._breaker.unclear()
+            attempt.unclear()
         else:
-            self._breaker.success()  # it answers, if only to say no
+            attempt.success()  # it answers, if only to say no
 
-    def _fail(self) -> None:
+    def _fail(self, attempt: Attempt) -> None:
         was_open = self._breaker.is_open
-        self._breaker.failure()
+        attempt.failure()
         if self._breaker.is_open and not was_open:
             log.warning("circuit_open", target=self.name, address=self.address)
 
     def _named(self, error: Unavailable | DeadlineExceeded) -> Unavailable | DeadlineExceeded:
         error.dependency = self.name
         return error
+
+
+Metadata = tuple[tuple[str, str], ...]
+
+
+def _blocking(
+    method: grpc.UnaryUnaryMultiCallable[RequestT, ResponseT],
+    request: RequestT,
+    timeout_s: float,
+    metadata: Metadata,
+) -> ResponseT:
+    return method(request, timeout=timeout_s, metadata=metadata)
+
+
+def _in_background(
+    method: grpc.UnaryUnaryMultiCallable[RequestT, ResponseT],
+    request: RequestT,
+    timeout_s: float,
+    metadata: Metadata,
+) -> ResponseT:
+    """The call in gRPC's own thread; it is cancelled if whoever waits for it is stopped."""
+    call = method.future(request, timeout=timeout_s, metadata=metadata)
+    try:
+        return call.result(timeout_s + _LATE_S)
+    finally:
+        call.cancel()  # does nothing to a call that has ended
