@@ -84,11 +84,11 @@ class UserTower(nn.Layer):
 
     def __init__(self, schema: FeatureSchema, config: TowerConfig) -> None:
         super().__init__()
-        profile = [slot.buckets for slot in schema.user_slots]
+        profile = [slot.buckets for slot in schema.user_slots] or [1]  # as ``FeatureEncoder.user_tower``
         width = config.embedding_dim
         self.items = nn.Embedding(schema.n_item_ids + 1, width, weight_attr=_small(0.05))
         self.categories = nn.Embedding(sequence_category(schema).buckets, width, weight_attr=_small(0.05))
-        self.profile = FieldEmbedding(profile, width) if profile else None
+        self.profile = FieldEmbedding(profile, width)
         self.mix = mlp(4 * width + len(profile) * width + USER_DENSE, config.hidden, width)
         self.long = nn.Linear(width, width, bias_attr=False)
 
@@ -105,9 +105,8 @@ class UserTower(nn.Layer):
         known = (sequence_items > 0).astype("float32").unsqueeze(-1)  # [B, L, 1]
         items = weights @ (self.items(sequence_items) * known)  # [B, 2, D]
         categories = weights @ self.categories(sequence_categories)  # [B, 2, D]
-        parts = [items.flatten(1), categories.flatten(1), user_dense]
-        if self.profile is not None:
-            parts.append(self.profile(user_sparse).flatten(1))
+        profile = self.profile(user_sparse)  # [B, F, D]
+        parts = [items.flatten(1), categories.flatten(1), user_dense, profile.flatten(1)]
         # The pooled items go around the network too: what was taken is the best single hint.
         vector = self.mix(paddle.concat(parts, axis=-1)) + self.long(items[:, 0])
         return unit(vector, self.training)

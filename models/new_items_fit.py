@@ -110,6 +110,8 @@ class NewItemFit:
         x, taken, start, missing = [], [], [0], []
         for user, own in self._takers(moment, new):
             others = np.setdiff1d(np.arange(len(new)), own)
+            if not len(others):  # who took all of them does not say which would suit whom
+                continue
             drawn = rng.choice(others, min(_NEGATIVES, len(others)), replace=False)
             chosen = np.concatenate([own, drawn])
             own_part = self._personal(self.taken(user, moment), bins[chosen], launched)

@@ -32,7 +32,7 @@ from models.config import CONFIGS, TrainConfig
 from models.dataset import CatalogueEvents, DataFault, PreparedData, load_prepared
 from models.evaluate import platt
 from models.export import ExportError
-from models.features import DAY_MS, FeatureEncoder, ItemTable
+from models.features import FeatureEncoder, ItemTable
 from models.fitting import (
     Checkpoints,
     fit,
@@ -47,6 +47,7 @@ from models.new_shoppers import new_shopper_samples
 from models.publish import Trained, publish
 from models.registry import make_ranker, make_tower
 from models.release import ARTIFACTS, ReleaseError, set_current
+from models.requirements import check_events, check_windows
 from models.samples import RankSamples, rank_samples, ranked_users, tower_samples
 from models.windows import validation_window
 
@@ -58,6 +59,7 @@ class Training:
 
     def __init__(self, data: PreparedData, config: TrainConfig, artifacts: Path, console: Console) -> None:
         self.data, self.config, self.artifacts, self.console = data, config, artifacts, console
+        check_events(data)
         self._began = self._last = time.monotonic()
         self.seconds: dict[str, float] = {}
         self.rng = np.random.default_rng(config.seed)
@@ -75,10 +77,7 @@ class Training:
         self.validate_from = data.end - self.window
         self.cutoffs = [self.validate_from - (k + 1) * self.window for k in range(config.rank.cutoffs)]
         self.tower_until = min(self.cutoffs)
-        if self.tower_until <= data.begin:
-            raise DataFault(
-                f"{data.name}: the data are too short for {len(self.cutoffs)} windows of training"
-            )
+        check_windows(self.events, [*self.cutoffs, self.validate_from], self.window)
         self.tower = make_tower(self.schema, config.tower)
         self.tower.fit_statistics(self.base.text)
         self.ranker = make_ranker(self.schema, config.rank)
@@ -175,10 +174,6 @@ class Training:
         end = begin + self.window
         encoder = FeatureEncoder(self.schema, moment.table)
         users = ranked_users(self.events, begin, end, self.config)
-        if not len(users):
-            raise DataFault(
-                f"{self.data.name}: nobody returned in a window of {self.window / DAY_MS:.1f} days"
-            )
         user_vectors = encode_users(self.tower, self.events, encoder, users, begin)
         recaller = moment.recaller(vectors, self.config.recall)
         window = (begin, end)
@@ -221,8 +216,10 @@ def _alone(lock: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise DataFault(f"{lock}: held by another training run on these data: wait for it") from None
-        yield
-        lock.unlink(missing_ok=True)
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
 
 
 def _run_key(data: PreparedData, config: TrainConfig, fingerprint: str) -> str:
@@ -268,7 +265,7 @@ def main(arguments: list[str] | None = None) -> int:
         config = replace(CONFIGS[options.config], seed=options.seed)
         _, passed = train(data, config, options.out, resume=options.resume, console=console)
     except (DataFault, ReleaseError, ExportError, OSError) as error:
-        console.print(f"error: {error}", style="red", markup=False, highlight=False)
+        console.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
         return 1
     except KeyboardInterrupt:
         console.print("interrupted: the same command goes on from the last checkpoint")

@@ -54,9 +54,10 @@ class FeatureEncoder:
     def user_tower(self, context: UserContext, past: HistorySummary | None = None) -> Feeds:
         """Feeds of the user tower for one user, first dimension 1:
 
-        ``user_sparse`` int64 [1, Fu]; ``user_dense`` float32 [1, 3]; ``sequence_items`` and
-        ``sequence_categories`` int64 [1, L], strongest item first, 0 = padding; ``sequence_weights`` float32
-        [1, L, 2], long and short memory, each summing to 1 or 0.
+        ``user_sparse`` int64 [1, Fu], where users have no features one column that says "unknown";
+        ``user_dense`` float32 [1, 3]; ``sequence_items`` and ``sequence_categories`` int64 [1, L], strongest
+        item first, 0 = padding; ``sequence_weights`` float32 [1, L, 2], long and short memory, each summing
+        to 1 or 0.
         """
         past = past or self.summary(context)
         length = self.schema.sequence_length
@@ -77,7 +78,8 @@ class FeatureEncoder:
             min(past.newest_age / 365, 1),
         ]
         return {
-            "user_sparse": np.array([self.schema.encode_profile(context.profile)], np.int64).reshape(1, -1),
+            # A network cannot be exported with a feed that has no columns.
+            "user_sparse": np.array([self.schema.encode_profile(context.profile) or [0]], np.int64),
             "user_dense": np.array([dense], np.float32),
             "sequence_items": items,
             "sequence_categories": categories,
