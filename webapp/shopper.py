@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from flask import Flask, request, session
 from flask.sessions import SecureCookieSessionInterface, SessionMixin
 
+from models.features.ids import canonical_id, id_problem
+
 ANONYMOUS_PREFIX = "anon-"
 NEW_PREFIX = "new-"
-MAX_ID_BYTES = 256
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _LOCAL_PATH = re.compile(r"/(?![/\\])[^\\\x00-\x20\x7f]*")
 
 
@@ -72,8 +72,13 @@ def new_shopper_id() -> str:
 
 
 def is_id(text: str) -> bool:
-    """Whether the services can take this as an id: 1 to 256 bytes without control characters."""
-    return 0 < len(text.encode("utf-8", "surrogatepass")) <= MAX_ID_BYTES and not _CONTROL.search(text)
+    """Whether the services can take this as an id."""
+    return not id_problem(canonical_id(text))
+
+
+def read_id(text: str) -> str:
+    """The id in a request, in its canonical spelling; "" for what is none."""
+    return canonical_id(text) if is_id(text) else ""
 
 
 def local_path(target: str, default: str = "/") -> str:

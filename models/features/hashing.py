@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from hashlib import blake2b
 
+from models.features.ids import canonical_id
+
 _CACHE_LIMIT = 500_000  # entries; the cache is emptied when full, so memory stays bounded
 
 
 def canonical(value: object) -> str:
-    """The text form of a feature value; a whole number in text form loses its ``.0``. None is ``""``.
+    """The text form of a feature value: `canonical_id`, and ``""`` for None and the words for "unknown".
 
     >>> canonical("5.0"), canonical(5.0), canonical(" 5 "), canonical("5.05")
     ('5', '5', '5', '5.05')
     """
     if value is None:
         return ""
-    text = value.strip() if isinstance(value, str) else str(value)
-    head, dot, tail = text.partition(".")
-    if dot and tail.strip("0") == "" and tail and head.lstrip("+-").isdigit():
-        return head
+    text = canonical_id(value if isinstance(value, str) else str(value))
     return "" if text in ("nan", "NaN", "None") else text
 
 

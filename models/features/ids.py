@@ -6,6 +6,7 @@ Prepare, training, loaders, services and the shop ask here: all of them may impo
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 MAX_ID_BYTES = 256
 NO_IDS = ("nan", "NaN", "null", "NULL", "\\N", "None")
@@ -31,16 +32,24 @@ def canonical_id(text: str) -> str:
     return match.group(1) if match else text
 
 
+def canonical_ids(texts: Sequence[str]) -> Sequence[str]:
+    """`canonical_id` of each; as a rule all are canonical, which one look tells."""
+    return texts if "".join(texts).isalnum() else list(map(canonical_id, texts))
+
+
 def id_problem(text: str) -> str:
     """Why a text in its canonical spelling is no id; "" if it is one.
 
     >>> id_problem("5"), id_problem("nan")
     ('', "is a word for 'unknown', not an id")
     """
-    if (
-        text.isascii() and text.isprintable() and 0 < len(text) <= MAX_ID_BYTES
-    ):  # without encoding: nearly all
-        return "is a word for 'unknown', not an id" if text in _NO_IDS else ""
+    return "is a word for 'unknown', not an id" if text in _NO_IDS else name_problem(text)
+
+
+def name_problem(text: str) -> str:
+    """Why a text is no name of something: not 1 to 256 bytes of UTF-8 without control characters; or ""."""
+    if text.isascii() and text.isprintable() and 0 < len(text) <= MAX_ID_BYTES:  # nearly all of them
+        return ""
     if not text:
         return f"must not be empty (1 to {MAX_ID_BYTES} bytes)"
     try:

@@ -15,7 +15,6 @@ import pyarrow.parquet as pq
 from data.canonical import items_schema, users_schema
 from data.dataset import Dataset, load_dataset
 from data.errors import DataError
-from models.features.ids import canonical_id
 from scripts.redis_load.problems import BadData, Problems
 from services.common.errors import InvalidArgument
 from services.common.item_port import AttributeValue, Item
@@ -95,7 +94,7 @@ def prepared_items(folder: Path, dataset: Dataset) -> Part:
                     attributes=_attributes(row, names),
                     **{name: row[name] or "" for name in CONTENT},
                 )
-                check_item("item", item)
+                item = check_item("item", item)
             except InvalidArgument as error:
                 problems.add(file, line, str(error))
                 continue
@@ -110,7 +109,7 @@ def original_users(file: Path) -> Part:
     def rows(problems: Problems) -> Iterator[Row]:
         for line, fields in _lines(file, 1 + len(ORIGINAL_USER), problems):
             try:
-                user_id = check_id("user_id", canonical_id(fields[0]))
+                user_id = check_id("user_id", fields[0])
                 profile = dict(zip(ORIGINAL_USER, fields[1:], strict=True))
                 check_attributes("features", profile)
             except InvalidArgument as error:
@@ -126,9 +125,9 @@ def original_items(file: Path) -> Part:
 
     def rows(problems: Problems) -> Iterator[Row]:
         for line, (sku_id, brand, shop, cate) in _lines(file, 4, problems):
-            item = Item(canonical_id(sku_id), category_path=(cate,) if cate else (), brand=brand, shop=shop)
+            item = Item(sku_id, category_path=(cate,) if cate else (), brand=brand, shop=shop)
             try:
-                check_item("item", item)
+                item = check_item("item", item)
             except InvalidArgument as error:
                 problems.add(file, line, str(error))
                 continue

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ecrs.common.v1 import types_pb2 as pb
 
 from models.features import Event, UserContext
+from models.features.ids import canonical_ids
 from services.common.errors import InvalidArgument
 from services.common.item_port import AttributeValue
 from services.common.ports import EVENT_TYPES, NO_FILTER, Degradation, ItemFilter, KnownContext, UserProfile
@@ -108,12 +109,13 @@ def context_from_proto(message: pb.UserContext, field: str = "context") -> Known
         )
     user_id = message.profile.user_id
     if user_id:
-        check_id(f"{field}.profile.user_id", user_id)
+        user_id = check_id(f"{field}.profile.user_id", user_id)
     profile = profile_features(
         attributes_from_proto(message.profile.attributes, f"{field}.profile.attributes")
     )
     names, last = _TYPE_NAMES, len(_TYPE_NAMES)
-    events = list(map(Event, ids, [names[kind] if 0 <= kind < last else "other" for kind in types], at))
+    kinds = [names[kind] if 0 <= kind < last else "other" for kind in types]
+    events = list(map(Event, canonical_ids(ids), kinds, at))
     if message.now_ms:
         context = UserContext(user_id, profile, events, message.now_ms)
     else:

@@ -12,6 +12,7 @@ import structlog
 from original import user_info_pb2
 
 from models.features import UserContext, canonical
+from models.features.ids import canonical_id
 from services.common.errors import EcrsError
 from services.common.ports import UserPort
 from services.common.validate import check_id
@@ -42,7 +43,7 @@ def given_user(
         attribute_names: the dataset's user features; other fields are not read. None: all are.
         user_id: the request's own id, where the message has one; it goes before `info.user_id`.
     """
-    own, inner = canonical(user_id), canonical(info.user_id)
+    own, inner = canonical_id(user_id), canonical_id(info.user_id)
     chosen = own if own not in _NO_ID else inner if inner not in _NO_ID else ""
     profile = {
         field.name: canonical(value)

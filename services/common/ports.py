@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.features import UserContext
+from models.features.ids import canonical_ids
 from services.common.item_port import AttributeValue, Item
 
 EVENT_TYPES = ("view", "click", "cart", "purchase", "favorite", "comment", "rate", "dislike", "impression")
@@ -80,6 +81,11 @@ class ItemFilter:
     exclude_item_ids: frozenset[str] = frozenset()
     exclude_purchased: bool = False
     include_unavailable: bool = False
+
+    def __post_init__(self) -> None:
+        if self.exclude_item_ids:  # compared with canonical ids
+            ids = frozenset(canonical_ids(tuple(self.exclude_item_ids)))
+            object.__setattr__(self, "exclude_item_ids", ids)
 
 
 NO_FILTER = ItemFilter()

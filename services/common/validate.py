@@ -7,11 +7,11 @@ import binascii
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from models.features.ids import MAX_ID_BYTES, canonical_id, id_problem, name_problem
 from services.common.errors import InvalidArgument
 from services.common.item_port import AttributeValue
 from services.common.ports import CHANNELS, ItemFilter
 
-MAX_ID_BYTES = 256
 MAX_TEXT_BYTES = 1024
 MAX_ATTRIBUTES = 64
 MAX_TEXTS = 64
@@ -21,30 +21,26 @@ DEFAULT_PAGE = 20
 MAX_FILTER_VALUES = 100
 MAX_EXCLUDED = 1000
 
-# C0, DEL and C1: what a terminal or a log would act on.
-_CONTROL = {chr(code) for code in (*range(0x20), *range(0x7F, 0xA0))}
-
 
 def check_id(field: str, value: str) -> str:
-    """An id: 1 to 256 bytes of UTF-8 without control characters."""
-    if value.isascii() and value.isprintable() and 0 < len(value) <= MAX_ID_BYTES:
-        return value  # nearly all of them, without encoding
-    if not value:
-        raise InvalidArgument(field, "must not be empty (1 to 256 bytes)")
-    size = _size(field, value)
-    if size > MAX_ID_BYTES:
-        raise InvalidArgument(field, f"is {size} bytes long, allowed are 1 to {MAX_ID_BYTES}")
-    if not _CONTROL.isdisjoint(value):
-        raise InvalidArgument(field, "contains a control character")
+    """An id in its canonical spelling, in which it is stored and compared: "5" for "5.0" and " 5 "."""
+    value = canonical_id(value)
+    if problem := id_problem(value):
+        raise InvalidArgument(field, problem)
     return value
 
 
 def check_ids(field: str, values: Sequence[str], most: int = MAX_BATCH) -> list[str]:
-    """A list of 1 to `most` ids; repeated ones are kept once, at their first place."""
+    """A list of 1 to `most` ids, canonical; repeated ones are kept once, at their first place."""
     check_count(field, values, most)
-    for at, value in enumerate(values):
-        check_id(f"{field}[{at}]", value)
-    return list(dict.fromkeys(values))
+    return list(dict.fromkeys(check_id(f"{field}[{at}]", value) for at, value in enumerate(values)))
+
+
+def check_name(field: str, value: str) -> str:
+    """A name or token as it stands: 1 to 256 bytes of UTF-8 without control characters."""
+    if problem := name_problem(value):
+        raise InvalidArgument(field, problem)
+    return value
 
 
 def check_count(field: str, values: Sequence[object], most: int = MAX_BATCH) -> None:
@@ -88,7 +84,7 @@ def check_attributes(
     if len(attributes) > MAX_ATTRIBUTES:
         raise InvalidArgument(field, f"has {len(attributes)} entries, allowed are at most {MAX_ATTRIBUTES}")
     for name, value in attributes.items():
-        check_id(f"{field} key", name)
+        check_name(f"{field} key", name)
         path = f"{field}.{name}"
         if allowed is not None and name not in allowed:
             known = ", ".join(sorted(allowed)) or "none"

@@ -8,7 +8,6 @@ from original import cm_pb2 as pb
 from original import cm_pb2_grpc as stubs
 from original import item_info_pb2
 
-from models.features import canonical
 from services.common.errors import EcrsError, NotFound
 from services.common.item_port import Item, ItemPort
 from services.common.rpc import Servicer, remaining_s
@@ -27,7 +26,7 @@ class CMServicer(stubs.CMServiceServicer):
     def cm_call(self, request: pb.CMRequest, context: grpc.ServicerContext) -> pb.CMResponse:
         structlog.contextvars.bind_contextvars(log_id=request.log_id[:128])
         try:
-            items, missing = self._find(list(request.item_ids))
+            items, missing = self._items.batch_get_items(list(request.item_ids), remaining_s())
             if not items:
                 raise NotFound(_text(missing))
         except EcrsError as error:
@@ -36,22 +35,6 @@ class CMServicer(stubs.CMServiceServicer):
             error=pb.CMResponse.Error(code=OK, text=_text(missing) if missing else ""),
             item_infos=map(item_info, items),
         )
-
-    def _find(self, item_ids: list[str]) -> tuple[list[Item], list[str]]:
-        """Items by the ids as given, else by the same numbers without ".0"; and the ids found by neither."""
-        items, missing = self._items.batch_get_items(item_ids, remaining_s())
-        plain = {item_id: canonical(item_id) for item_id in missing}
-        again = [other for item_id, other in plain.items() if other not in ("", item_id)]
-        if not again:
-            return items, missing
-        more, _ = self._items.batch_get_items(again, remaining_s())
-        by_id = {item.item_id: item for item in (*items, *more)}
-        found: dict[str, Item] = {}
-        for item_id in item_ids:
-            item = by_id.get(item_id) or by_id.get(plain.get(item_id, ""))
-            if item is not None:
-                found[item.item_id] = item
-        return list(found.values()), [item_id for item_id in missing if plain[item_id] not in by_id]
 
 
 def item_info(item: Item, score: float = 0.0) -> item_info_pb2.ItemInfo:

@@ -77,7 +77,7 @@ class ItemService:
 
     def get_item(self, item_id: str, timeout_s: float) -> Item:
         """One item. Raises NotFound."""
-        check_id("item_id", item_id)
+        item_id = check_id("item_id", item_id)
         (item,) = self._store.items([item_id])
         if item is None:
             raise NotFound(f"there is no item {item_id!r}")
@@ -91,9 +91,8 @@ class ItemService:
     def upsert_items(self, items: Sequence[Item], timeout_s: float) -> int:
         """Create or replace items; all are checked before the first is written."""
         check_count("items", items)
-        for at, item in enumerate(items):
-            check_item(f"items[{at}]", item)
-        distinct = {item.item_id: item for item in items}  # of one id twice, the last counts
+        checked = [check_item(f"items[{at}]", item) for at, item in enumerate(items)]
+        distinct = {item.item_id: item for item in checked}  # of one id twice, the last counts
         self._store.write(list(distinct.values()))
         return len(distinct)
 
@@ -143,9 +142,9 @@ class ItemService:
         return [item for item in found if item is not None], missing
 
 
-def check_item(path: str, item: Item) -> None:
-    """An item within its limits. Raises InvalidArgument with a field below `path`."""
-    check_id(f"{path}.item_id", item.item_id)
+def check_item(path: str, item: Item) -> Item:
+    """An item within its limits, its id canonical. Raises InvalidArgument with a field below `path`."""
+    item_id = check_id(f"{path}.item_id", item.item_id)
     check_text(f"{path}.title", item.title)
     check_text(f"{path}.brand", item.brand)
     check_text(f"{path}.shop", item.shop)
@@ -158,13 +157,17 @@ def check_item(path: str, item: Item) -> None:
     if item.price is not None:
         check_number(f"{path}.price", item.price, 0.0)
     check_range(f"{path}.listed_at_ms", item.listed_at_ms, 0, _LAST_MS)
-    _check_content(path, item)
+    variant_of = _check_content(path, item)
     check_attributes(f"{path}.attributes", item.attributes)
     if taken := RESERVED.intersection(item.attributes):
         raise InvalidArgument(f"{path}.attributes.{min(taken)}", "is a field of its own, not an attribute")
+    if (item_id, variant_of) == (item.item_id, item.variant_of):
+        return item
+    return replace(item, item_id=item_id, variant_of=variant_of)
 
 
-def _check_content(path: str, item: Item) -> None:
+def _check_content(path: str, item: Item) -> str:
+    """Check description and links; returns the canonical id of what the item is a variant of, or nothing."""
     if len(item.description) > MAX_DESCRIPTION:
         raise InvalidArgument(
             f"{path}.description",
@@ -183,10 +186,12 @@ def _check_content(path: str, item: Item) -> None:
         check_text(f"{path}.{name}", address, MAX_ADDRESS_BYTES)
         if address and not fits(address):
             raise InvalidArgument(f"{path}.{name}", form)
-    if item.variant_of:
-        check_id(f"{path}.variant_of", item.variant_of)
-        if item.variant_of == item.item_id:
-            raise InvalidArgument(f"{path}.variant_of", "must be the id of another item")
+    if not item.variant_of:
+        return ""
+    variant_of = check_id(f"{path}.variant_of", item.variant_of)
+    if variant_of == check_id(f"{path}.item_id", item.item_id):
+        raise InvalidArgument(f"{path}.variant_of", "must be the id of another item")
+    return variant_of
 
 
 def _brief(item: Item) -> Item:

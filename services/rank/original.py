@@ -8,7 +8,6 @@ import structlog
 from original import rank_pb2 as pb
 from original import rank_pb2_grpc as pb_grpc
 
-from models.features import canonical
 from services.common.errors import EcrsError, InvalidArgument
 from services.common.original_context import MAX_LOG_ID, ContextReader
 from services.common.ports import RankPort
@@ -31,7 +30,7 @@ class OriginalRankServicer(pb_grpc.RankServiceServicer):
         try:
             if not request.item_infos:
                 raise InvalidArgument("item_infos", "must not be empty")
-            item_ids = check_ids("item_infos", [canonical(item.sku_id) for item in request.item_infos])
+            item_ids = check_ids("item_infos", [item.sku_id for item in request.item_infos])
             result = self._port.rank_items(
                 self._contexts.read(request.user_info, remaining_s()), item_ids, remaining_s()
             )

@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from models.features import UserContext
+from models.features.ids import canonical_ids
 from services.common.errors import DeadlineExceeded, InvalidArgument
 from services.common.ports import ExplainResult, RankResult
 from services.common.validate import check_ids
@@ -41,6 +42,7 @@ class RankService:
         """See `RankPort`. Items that the release lacks get −1 and are listed."""
         if not 1 <= len(item_ids) <= MAX_ITEMS:
             raise InvalidArgument("item_ids", f"must be 1 to {MAX_ITEMS:,} ids, not {len(item_ids):,}")
+        item_ids = canonical_ids(item_ids)
         if len(set(item_ids)) != len(item_ids):
             raise InvalidArgument("item_ids", "must be distinct")
         if timeout_s <= 0:

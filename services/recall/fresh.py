@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.features import FeatureSchema, UserContext, canonical
+from models.features.ids import canonical_id
 from models.features.schema import as_number
 from models.new_items import FloatArray, NewItemModel, Taken
 from models.new_items_store import StoredNewItems, bins_of
@@ -77,7 +78,7 @@ class FreshItems:
 
     def knows(self, item_id: str) -> bool:
         """Whether the item was in the release's data or has come in since."""
-        name = canonical(item_id)
+        name = canonical_id(item_id)
         return name in self._index or name in self._pool.place
 
     def add(self, records: Sequence[Mapping[str, Any]]) -> int:

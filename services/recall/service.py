@@ -104,7 +104,7 @@ class RecallService:
     ) -> RecallResult:
         """See `RecallPort`. Neighbours by shoppers first, then the nearest vectors; never the item itself."""
         end = time.monotonic() + timeout_s
-        check_id("item_id", item_id)
+        item_id = check_id("item_id", item_id)
         wanted = check_channels(channels, SIMILAR_CHANNELS) or SIMILAR_CHANNELS
         _check(top_k, timeout_s, item_filter)
         loaded = self._releases.get(release)

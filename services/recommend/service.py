@@ -88,7 +88,7 @@ class RecommendService:
 
     def recommend(self, query: RecommendQuery, timeout_s: float) -> Recommendation:
         """See `RecommendPort`."""
-        self._check(query, timeout_s)
+        query = self._checked(query, timeout_s)
         run = Run(min(timeout_s, self._deadline_s))
         who = self._context(query, run)
         recalled, filtered = self._candidates(who.context, query, run)
@@ -118,7 +118,7 @@ class RecommendService:
 
         With `channels` nothing else stands in: what is called "bought together" must have been.
         """
-        check_id("item_id", item_id)
+        item_id = check_id("item_id", item_id)
         check_channels(channels, SIMILAR_CHANNELS)
         _check_page(page_size, item_filter, placement, timeout_s)
         run = Run(min(timeout_s, self._deadline_s))
@@ -154,21 +154,24 @@ class RecommendService:
             run.finish(),
         )
 
-    def _check(self, query: RecommendQuery, timeout_s: float) -> None:
+    def _checked(self, query: RecommendQuery, timeout_s: float) -> RecommendQuery:
+        """The query within its limits, its ids canonical."""
         channels = check_channels(query.channels)
         if not (query.user_id or query.profile or query.session_item_ids or is_impersonal(channels)):
             raise InvalidArgument("user_id", "one of user_id, profile and session_item_ids must be given")
-        if query.user_id:
-            check_id("user_id", query.user_id)
+        user_id = check_id("user_id", query.user_id) if query.user_id else ""
         if query.profile:
             check_attributes("profile.attributes", query.profile, self._facts.attribute_names())
         if len(query.session_item_ids) > MAX_SESSION_ITEMS:
             count = len(query.session_item_ids)
             raise InvalidArgument("session_item_ids", f"has {count} elements, allowed are at most 50")
-        for place, item_id in enumerate(query.session_item_ids):
+        session = tuple(
             check_id(f"session_item_ids[{place}]", item_id)
+            for place, item_id in enumerate(query.session_item_ids)
+        )
         check_range("candidate_count", query.candidate_count, *CANDIDATES)
         _check_page(query.page_size, query.filter, query.placement, timeout_s)
+        return replace(query, user_id=user_id, session_item_ids=session)
 
     def _context(self, query: RecommendQuery, run: Run) -> KnownContext:
         """Stored profile and events, overridden and preceded by what the query itself brings."""

@@ -8,8 +8,7 @@ from original import um_pb2 as pb
 from original import um_pb2_grpc as stubs
 from original import user_info_pb2
 
-from models.features import canonical
-from services.common.errors import EcrsError, NotFound
+from services.common.errors import EcrsError
 from services.common.ports import UserPort, UserProfile
 from services.common.rpc import Servicer, remaining_s
 from services.common.values import profile_features
@@ -28,21 +27,11 @@ class UMServicer(stubs.UMServiceServicer):
     def um_call(self, request: pb.UserModelRequest, context: grpc.ServicerContext) -> pb.UserModelResponse:
         structlog.contextvars.bind_contextvars(log_id=request.log_id[:128])
         try:
-            user = self._find(request.user_id)
+            user = self._users.get_user(request.user_id, remaining_s())
         except EcrsError as error:
             failed = pb.UserModelResponse.Error(code=FAILED, text=str(error))
             return pb.UserModelResponse(error=failed)
         return pb.UserModelResponse(error=pb.UserModelResponse.Error(code=OK), user_info=user_info(user))
-
-    def _find(self, user_id: str) -> UserProfile:
-        """The user by the id as given, else by the same number without ".0"."""
-        try:
-            return self._users.get_user(user_id, remaining_s())
-        except NotFound:
-            plain = canonical(user_id)
-            if plain in ("", user_id):
-                raise
-            return self._users.get_user(plain, remaining_s())
 
 
 def user_info(user: UserProfile) -> user_info_pb2.UserInfo:

@@ -15,6 +15,7 @@ from services.common.validate import (
     check_count,
     check_id,
     check_ids,
+    check_name,
     check_number,
     check_page_size,
     check_range,
@@ -91,7 +92,7 @@ class UserService:
 
     def get_user(self, user_id: str, timeout_s: float) -> UserProfile:
         """The profile of one user. Raises NotFound."""
-        check_id("user_id", user_id)
+        user_id = check_id("user_id", user_id)
         (row,) = self._store.rows([user_id])
         if row is None:
             raise NotFound(f"there is no user {user_id!r}")
@@ -119,17 +120,17 @@ class UserService:
         allowed = None if schema is None else schema.names
         rows: dict[str, Row] = {}
         for at, user in enumerate(users):
-            check_id(f"users[{at}].user_id", user.user_id)
+            user_id = check_id(f"users[{at}].user_id", user.user_id)
             check_attributes(f"users[{at}].attributes", user.attributes, allowed)
             if "user_id" in user.attributes:
                 raise InvalidArgument(f"users[{at}].attributes.user_id", "is not an attribute")
-            rows[user.user_id] = profile_features(user.attributes)
+            rows[user_id] = profile_features(user.attributes)
         self._store.write(rows)
         return len(rows)
 
     def get_user_context(self, user_id: str, max_events: int, timeout_s: float) -> KnownContext:
         """Profile and newest events of a user; known=False and empty for one that is not stored."""
-        check_id("user_id", user_id)
+        user_id = check_id("user_id", user_id)
         check_range("max_events", max_events, 1, MAX_EVENTS)
         activity = self._store.activity(user_id)
         events = [Event(*event[:3]) for event in merge(activity.history, activity.live)[:max_events]]
@@ -150,13 +151,13 @@ class UserService:
         by_user: dict[str, list[StoredEvent]] = {}
         impressions: list[Impression] = []
         for at, event in enumerate(events):
-            checked = _checked(f"events[{at}]", event, now)
+            user_id, checked = _checked(f"events[{at}]", event, now)
             if event.type == IMPRESSION:
                 impressions.append(
-                    Impression(event.user_id, event.item_id, event.attribution_token, checked.at_ms)
+                    Impression(user_id, checked.item_id, event.attribution_token, checked.at_ms)
                 )
             else:
-                by_user.setdefault(event.user_id, []).append(checked)
+                by_user.setdefault(user_id, []).append(checked)
         return self._store.append(by_user, impressions)
 
     def list_user_events(
@@ -166,7 +167,7 @@ class UserService:
 
         The token is a place in time: events that come in between pages do not shift what follows.
         """
-        check_id("user_id", user_id)
+        user_id = check_id("user_id", user_id)
         check_page_size(page_size)
         until, shown = _event_position(decode_page_token("events", page_token))
         activity = self._store.activity(user_id)
@@ -187,7 +188,7 @@ class UserService:
 
         Impressions are not looked for: they go as newer ones come.
         """
-        check_id("user_id", user_id)
+        user_id = check_id("user_id", user_id)
         return self._store.delete(user_id)
 
     def _split(self, ids: Sequence[str]) -> tuple[list[UserProfile], list[str]]:
@@ -223,9 +224,10 @@ def merge(history: list[StoredEvent], live: list[StoredEvent]) -> list[StoredEve
     )
 
 
-def _checked(path: str, event: UserEvent, now: int) -> StoredEvent:
-    check_id(f"{path}.user_id", event.user_id)
-    check_id(f"{path}.item_id", event.item_id)
+def _checked(path: str, event: UserEvent, now: int) -> tuple[str, StoredEvent]:
+    """Whose event it is, and what is stored of it."""
+    user_id = check_id(f"{path}.user_id", event.user_id)
+    item_id = check_id(f"{path}.item_id", event.item_id)
     if event.type not in EVENT_TYPES:
         raise InvalidArgument(f"{path}.type", f"must be one of {', '.join(EVENT_TYPES)}")
     if not 0 <= event.at_ms <= now + _DAY_MS:
@@ -239,9 +241,9 @@ def _checked(path: str, event: UserEvent, now: int) -> StoredEvent:
     ):
         if text:
             check_text(f"{path}.{name}", text, most)
-            check_id(f"{path}.{name}", text)
-    return StoredEvent(
-        event.item_id,
+            check_name(f"{path}.{name}", text)
+    return user_id, StoredEvent(
+        item_id,
         event.type,
         event.at_ms or now,
         event.value,

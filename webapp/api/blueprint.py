@@ -121,8 +121,7 @@ def docs() -> str:
 
 def _call(one: Operation, path: Mapping[str, str]) -> Response:
     """A request into the handler's arguments, its answer into a response."""
-    read_path(path)
-    arguments: dict[str, object] = dict(path)
+    arguments: dict[str, object] = dict(read_path(path))
     query = read_query(one.query)
     if one.query.model_fields:
         arguments["query"] = query

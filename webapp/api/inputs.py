@@ -7,9 +7,11 @@ or 64 of any kind, a text 256 characters: never longer than what the services ta
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -21,6 +23,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from models.features.ids import NO_IDS, canonical_id, id_problem
 from services.common.item_port import AttributeValue
 from services.common.ports import ItemFilter
 
@@ -30,8 +33,28 @@ MAX_NUMBER = 1e12
 MAX_MS = 253_402_300_799_999  # the end of the year 9999
 WHO = ("user_id", "profile", "session_item_ids")
 
-Id = Annotated[str, StringConstraints(pattern=ID)]
-PathId = Annotated[str, StringConstraints(pattern=PATH_ID)]
+
+def _canonical(value: str) -> str:
+    """The id as it is stored; the schema's `not` says the same of what is none."""
+    value = canonical_id(value)
+    if problem := id_problem(value):
+        raise ValueError(problem)
+    return value
+
+
+class _NoIdInSchema:
+    """Blanks and the words for "unknown" are refused."""
+
+    def __get_pydantic_json_schema__(
+        self, core: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        words = "|".join(map(re.escape, NO_IDS))
+        return {**handler(core), "not": {"pattern": rf"^\s*({words})?\s*$"}}
+
+
+Id = Annotated[str, StringConstraints(pattern=ID), AfterValidator(_canonical), _NoIdInSchema()]
+PathId = Annotated[str, StringConstraints(pattern=PATH_ID), AfterValidator(_canonical), _NoIdInSchema()]
+Name = Annotated[str, StringConstraints(pattern=ID)]
 Text = Annotated[str, StringConstraints(max_length=256)]
 Number = Annotated[float, Field(ge=-MAX_NUMBER, le=MAX_NUMBER, allow_inf_nan=False)]
 Price = Annotated[float, Field(ge=0, le=MAX_NUMBER, allow_inf_nan=False)]
@@ -54,7 +77,7 @@ def _whole(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-Attributes = Annotated[dict[Id, Value], Field(max_length=64), _NamesInSchema()]
+Attributes = Annotated[dict[Name, Value], Field(max_length=64), _NamesInSchema()]
 _WHOLE = BeforeValidator(_whole)
 # Type checkers need the words of the contract spelled out; a test compares them with it.
 Channel = Literal["two_tower", "item_to_item", "bought_again", "popular", "segment", "trending", "new"]

@@ -35,13 +35,19 @@ class BadInput(Exception):
         self.errors = tuple(errors)
 
 
-def read_path(names: Mapping[str, str]) -> None:
-    """Check the ids of a path. Raises BadInput."""
+def read_path(names: Mapping[str, str]) -> dict[str, str]:
+    """The ids of a path, canonical. Raises BadInput."""
+    ids = {}
     for name, value in names.items():
         try:
-            _PATH_ID.validate_python(value, strict=True)
+            ids[name] = _PATH_ID.validate_python(value, strict=True)
         except ValidationError as error:
-            raise BadInput([(name, "must be 1 to 256 bytes without control characters and /")]) from error
+            (one,) = error.errors(include_url=False, include_context=False, include_input=False)
+            told = "must be 1 to 256 bytes without control characters and /"
+            if one["type"] == "value_error":
+                told = _words(one["type"], one["msg"])
+            raise BadInput([(name, told)]) from error
+    return ids
 
 
 def read_query(model: type[I]) -> I:

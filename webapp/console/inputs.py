@@ -42,7 +42,7 @@ class Form:
             if needed:
                 self.problem(name, needed)
             return ""
-        return value if self._is_id(name, value) else ""
+        return self._id(name, value)
 
     def ids(self, name: str, most: int) -> list[str]:
         """Several ids between commas, blanks or lines, each once; none when there are too many."""
@@ -50,7 +50,8 @@ class Form:
         if len(values) > most:
             self.problem(name, _("%(count)s ids; at most %(most)s are taken.", count=len(values), most=most))
             return []
-        return values if all(self._is_id(name, value) for value in values) else []
+        found = [self._id(name, value) for value in values]
+        return list(dict.fromkeys(found)) if all(found) else []
 
     def whole(self, name: str, default: int, low: int, high: int) -> int:
         """A whole number from `low` to `high`; the default when nothing or something wrong was typed."""
@@ -108,9 +109,10 @@ class Form:
         else:
             self.problem(name, _("A number, please."))
 
-    def _is_id(self, name: str, value: str) -> bool:
+    def _id(self, name: str, value: str) -> str:
+        """The id as it is stored; "" where it is none, which is told."""
         try:
-            check_id(name, value)
+            return check_id(name, value)
         except InvalidArgument as error:
             self.problem(
                 name,
@@ -120,8 +122,7 @@ class Form:
                     problem=str(error).partition(": ")[2],
                 ),
             )
-            return False
-        return True
+            return ""
 
 
 @dataclass(frozen=True)

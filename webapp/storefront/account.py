@@ -14,10 +14,10 @@ from webapp.passwords import fits, hash_password, is_weak, normal_login
 from webapp.shop import Shop, current_shop
 from webapp.shopper import (
     anonymous_id,
-    is_id,
     is_registered_id,
     local_path,
     new_shopper_id,
+    read_id,
     sign_in,
     sign_out,
 )
@@ -44,8 +44,8 @@ def sign_in_as() -> Response | tuple[str, int]:
     shop, form = current_shop(), SignInForm()
     if not shop.demo_personas:
         abort(403)
-    user_id = (form.user_id.data or "").strip()
-    if not form.validate() or not is_id(user_id):
+    user_id = read_id(form.user_id.data or "")
+    if not form.validate() or not user_id:
         return _sign_in_page(form, problem=_("Please give a number from the list.")), 400
     try:
         if is_registered_id(user_id):

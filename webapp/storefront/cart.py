@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 from services.common.errors import EcrsError
 from services.common.ports import UserEvent
 from webapp.shop import Shop, current_shop
-from webapp.shopper import current_shopper, is_id, local_path
+from webapp.shopper import current_shopper, local_path, read_id
 from webapp.storefront.addons import add_ons
 from webapp.storefront.basket import read_basket
 from webapp.storefront.blueprint import blueprint
@@ -44,8 +44,8 @@ def cart_page() -> str:
 @blueprint.post("/cart/add")
 def add_to_cart() -> Response:
     """One or more pieces of a product into the cart, then back to where the button was."""
-    item_id = request.form.get("item_id", "")
-    if not is_id(item_id):
+    item_id = read_id(request.form.get("item_id", ""))
+    if not item_id:
         abort(400)
     put_into_cart(item_id, _quantity(1), token_of(request.form.get("token", "")))
     return redirect(local_path(request.form.get("back", ""), url_for("shop.cart_page")), 303)
@@ -54,8 +54,8 @@ def add_to_cart() -> Response:
 @blueprint.post("/cart/change")
 def change_cart() -> Response:
     """Another quantity of a line; `remove` takes it out. More of it is an event like putting it in."""
-    item_id = request.form.get("item_id", "")
-    if not is_id(item_id):
+    item_id = read_id(request.form.get("item_id", ""))
+    if not item_id:
         abort(400)
     quantity = 0 if "remove" in request.form else _quantity(-1)
     if quantity < 0:

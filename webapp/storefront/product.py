@@ -19,7 +19,7 @@ from services.common.item_port import Item
 from services.common.ports import Reason, UserEvent
 from webapp.errors import wants_json
 from webapp.shop import Shop, current_shop
-from webapp.shopper import Shopper, current_shopper, is_id, local_path
+from webapp.shopper import Shopper, current_shopper, local_path, read_id
 from webapp.storefront.blueprint import blueprint
 from webapp.storefront.cards import drawing
 from webapp.storefront.cart import put_into_cart
@@ -41,7 +41,8 @@ log = structlog.get_logger("webapp.product")
 def item_page(item_id: str) -> str | Response:
     """One product, why it was shown, and what stands beside it; an unknown one is a 404 with others."""
     shop, shopper = current_shop(), current_shopper()
-    if not is_id(item_id):
+    item_id = read_id(item_id)
+    if not item_id:
         return _unknown(shop)
     dataset = shop.dataset.get()
     reason = reason_of(request.args.get("why", ""), dataset)
@@ -85,8 +86,8 @@ def item_page(item_id: str) -> str | Response:
 @blueprint.post("/events")
 def record_event() -> Response:
     """Records what a card's or page's button says, then shows the product or the page the button was on."""
-    event_type, item_id = request.form.get("type", ""), request.form.get("item_id", "")
-    if event_type not in KINDS or not is_id(item_id):
+    event_type, item_id = request.form.get("type", ""), read_id(request.form.get("item_id", ""))
+    if event_type not in KINDS or not item_id:
         abort(400)
     shop, token = current_shop(), token_of(request.form.get("token", ""))
     back = redirect(local_path(request.form.get("back", "")), 303)

@@ -91,6 +91,22 @@ def test_a_recorded_event_is_listed_and_counts_in_the_next_list(api: FlaskClient
     assert api.get("/api/v1/recommendations?user_id=9").get_json()["items"] != before
 
 
+def test_another_spelling_of_an_id_is_the_same_id(api: FlaskClient, services: FakeServices) -> None:
+    assert api.get("/api/v1/items/101.0").get_json()["item_id"] == "101"
+    listed = api.get("/api/v1/items?id=101.0").get_json()["items"]
+    assert [item["item_id"] for item in listed] == ["101"]
+    event = {"user_id": " 1 ", "item_id": "101.0", "type": "click"}
+    assert api.post("/api/v1/events", json={"events": [event]}).status_code == 200
+    assert (services.user.events[-1].user_id, services.user.events[-1].item_id) == ("1", "101")
+    assert api.get("/api/v1/users/1.0").get_json()["user_id"] == "1"
+
+
+@pytest.mark.parametrize("word", ["nan", "%20", "null", "%5CN"])
+def test_a_word_for_unknown_is_no_id(api: FlaskClient, word: str) -> None:
+    assert fields(api.get(f"/api/v1/items/{word}"), 422) == ["item_id"]
+    assert fields(api.get(f"/api/v1/recommendations?user_id={word}"), 422) == ["user_id"]
+
+
 def test_an_event_with_an_id_is_stored_once(api: FlaskClient) -> None:
     body = {"events": [{**EVENT, "event_id": "e1"}]}
 
