@@ -220,39 +220,34 @@ class _Parser:
         if not self._quoted or '"' not in line:
             return line.rstrip("\r\n").split(self._delimiter), 1, ""
         taken = characters = 0
+        ended = False
 
         def ahead() -> Iterator[str]:
-            nonlocal taken, characters
+            nonlocal taken, characters, ended
             for line in lines.ahead():
-                if taken and (taken == _ROW_LINES or characters > _ROW_LIMIT):
-                    return
-                if line == _TOO_LONG or "\0" in line:
-                    return
+                too_much = taken == _ROW_LINES or characters > _ROW_LIMIT
+                if taken and (too_much or line == _TOO_LONG or "\0" in line):
+                    break
                 taken += 1
                 characters += len(line)
                 yield line
+            ended = True
 
         try:
             return next(csv.reader(ahead(), delimiter=self._delimiter, strict=True)), taken, ""
         except (csv.Error, StopIteration):
-            parts = self._parts(line.rstrip("\r\n"))
-            opened = any(quoted is None and text[:1] == '"' and text.count('"') % 2 for quoted, text in parts)
-            return [], 1, _UNCLOSED if opened else _BEHIND
+            return [], 1, _BEHIND if taken == 1 and not ended else _UNCLOSED
 
     def _alone(self, line: str) -> list[str]:
         """The fields of one line; a quote that does not close at the end of its field is content."""
-        return [
-            content if quoted is None else quoted[1:-1].replace('""', '"')
-            for quoted, content in self._parts(line.rstrip("\r\n"))
-        ]
-
-    def _parts(self, line: str) -> Iterator[tuple[str | None, str]]:
-        """Each field of one line, as its text in quotes or else as it stands there."""
+        line = line.rstrip("\r\n")
+        fields: list[str] = []
         at, mark = 0, self._delimiter
         while mark and (match := self._field.match(line, at)):
             quoted, content, mark = match.groups()
-            yield quoted, content
+            fields.append(content if quoted is None else quoted[1:-1].replace('""', '"'))
             at = match.end()
+        return fields
 
 
 _UNCLOSED = "a quote that is not closed"

@@ -93,7 +93,7 @@ class Mapped:
             yield from stream(path, name, required, out.rejects, progress, table.form, table.nulls)
             return
         with progress(f"{name}: {path.name}", parquet_rows(path), "row") as advance:
-            for rows in read_parquet_rows(path, name, required, advance):
+            for rows in read_parquet_rows(path, name, required, out.rejects, advance):
                 yield Columns(rows, out.rejects, table.nulls, table.form.decimal)
 
     def _mapping(self) -> Path:
