@@ -13,16 +13,21 @@ from rich.table import Table
 
 from scripts.console import CommandError, console, fail, read_settings
 from scripts.supervision import building
-from scripts.supervision.config import served_release
+from scripts.supervision.config import restarts_path, served_release
 from scripts.supervision.health import check_all
 from scripts.supervision.parts import Part, parts
 from scripts.supervision.supervisor import Process, Supervisor
+from scripts.supervision.watchdog import read_restarts
 from services.settings import Settings
 
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the table. `health` is "ok" or the reason; `release` what the part works with, if any."""
+    """A line of the table.
+
+    `health` is "ok" or the reason; `release` what the part works with, if any; `hangs` how often it was
+    killed because it hung, since `make up`.
+    """
 
     part: str
     state: str
@@ -31,6 +36,7 @@ class Row:
     port: int
     health: str
     release: str
+    hangs: int = 0
 
 
 def rows(settings: Settings) -> list[Row]:
@@ -41,16 +47,29 @@ def rows(settings: Settings) -> list[Row]:
     listed = parts(settings, release)
     health = check_all(listed)
     releases = _releases(settings, redis_answers=not health["redis"])
+    hangs = read_restarts(restarts_path(settings.state_dir))
     return [
-        _row(part, processes.get(part.name), health[part.name], releases.get(part.name, ""))
+        _row(
+            part,
+            processes.get(part.name),
+            health[part.name],
+            releases.get(part.name, ""),
+            hangs.get(part.name, 0),
+        )
         for part in listed
     ]
 
 
-def _row(part: Part, process: Process | None, health: str, release: str) -> Row:
+def is_watched(settings: Settings) -> bool:
+    """Whether what hangs is restarted, or nothing runs that could hang."""
+    supervisor = Supervisor(settings.state_dir)
+    return not supervisor.running() or supervisor.helper_runs("watchdog")
+
+
+def _row(part: Part, process: Process | None, health: str, release: str, hangs: int) -> Row:
     state = "elsewhere" if not part.command else process.state.lower() if process else "stopped"
     pid, uptime = (process.pid, process.uptime_s) if process else (0, 0.0)
-    return Row(part.name, state, pid, uptime, part.port, health or "ok", release)
+    return Row(part.name, state, pid, uptime, part.port, health or "ok", release, hangs)
 
 
 def _releases(settings: Settings, *, redis_answers: bool) -> dict[str, str]:
@@ -74,11 +93,12 @@ def _uptime(seconds: float) -> str:
 
 
 def _table(found: list[Row]) -> Table:
-    table = Table("part", "state", "pid", "uptime", "port", "health", "release")
+    table = Table("part", "state", "pid", "uptime", "port", "health", "hangs", "release")
     for row in found:
         health = f"[green]{row.health}[/green]" if row.health == "ok" else f"[red]{row.health}[/red]"
         pid = str(row.pid) if row.pid else ""
-        table.add_row(row.part, row.state, pid, _uptime(row.uptime_s), str(row.port), health, row.release)
+        uptime, hangs = _uptime(row.uptime_s), str(row.hangs or "")
+        table.add_row(row.part, row.state, pid, uptime, str(row.port), health, hangs, row.release)
     return table
 
 
@@ -88,14 +108,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     options = parser.parse_args(argv)
     try:
-        found = rows(read_settings())
+        settings = read_settings()
+        found, watched = rows(settings), is_watched(settings)
     except CommandError as error:
         return fail("make status", error)
     if options.json:
         print(json.dumps([asdict(row) for row in found]))
     else:
         console().print(_table(found))
-    return 0 if all(row.health == "ok" for row in found) else 1
+    if not watched:
+        fail("make status", "the watchdog does not run: what hangs is not restarted; see log/watchdog.log")
+    return 0 if watched and all(row.health == "ok" for row in found) else 1
 
 
 if __name__ == "__main__":

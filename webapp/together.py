@@ -1,8 +1,8 @@
 """Calls of one page side by side, under one deadline.
 
-Each call runs in a greenlet of its own and is waited for where its answer is needed. A call that is late is no
-longer waited for and told as `DeadlineExceeded`; what a call raises is raised by `get`. A late call is not
-killed: it ends by its own deadline, with all that it holds given back and what it learnt kept.
+Each call runs in a greenlet of its own and is waited for where its answer is needed. A call that is late is
+no longer waited for and told as `DeadlineExceeded`; what a call raises is raised by `get`. A late call is not
+killed: it ends by its own deadline, gives back what it holds, and what it read is kept.
 """
 
 from __future__ import annotations

@@ -46,8 +46,13 @@ def pid_path(state_dir: Path) -> Path:
 
 
 def log_path(state_dir: Path, name: str) -> Path:
-    """The log file of a part, or of `supervisord` and `again`."""
+    """The log file of a part, or of `supervisord`, `again` and `watchdog`."""
     return state_dir / "log" / f"{name}.log"
+
+
+def restarts_path(state_dir: Path) -> Path:
+    """The file in which the watchdog counts what it killed."""
+    return state_dir / "watchdog.json"
 
 
 def supervisord_conf(settings: Settings, parts: list[Part]) -> str:
@@ -55,10 +60,11 @@ def supervisord_conf(settings: Settings, parts: list[Part]) -> str:
 
     A part that ends too soon several times is FATAL to supervisord, which then leaves it alone; until then
     each wait is a second longer than the one before. `scripts.supervision.again` starts it afresh, so that
-    whatever was in the way, the part is tried at least every five seconds, for ever.
+    whatever was in the way, the part is tried at least every five seconds, for ever. A part that hangs is
+    killed by `scripts.supervision.watchdog`.
     """
     state = settings.state_dir
-    sections = [_head(state), _listener(state)]
+    sections = [_head(state), _listener(state), _watchdog(state)]
     sections += [_program(part, settings) for part in parts if part.command]
     return "\n".join(sections)
 
@@ -106,6 +112,22 @@ stdout_logfile=NONE
 stderr_logfile={_escape(log_path(state, "again"))}
 stderr_logfile_maxbytes={_LOG_BYTES}
 stderr_logfile_backups=1
+"""
+
+
+def _watchdog(state: Path) -> str:
+    command = (sys.executable, "-m", "scripts.supervision.watchdog")
+    return f"""[program:watchdog]
+command={_escape(shlex.join(command))}
+directory={_escape(ROOT)}
+priority=999
+autostart=true
+autorestart=true
+startretries=1000000
+redirect_stderr=true
+stdout_logfile={_escape(log_path(state, "watchdog"))}
+stdout_logfile_maxbytes={_LOG_BYTES}
+stdout_logfile_backups=1
 """
 
 

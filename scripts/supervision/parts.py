@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from services.settings import Settings
 
-HealthKind = Literal["grpc", "http", "redis", "tcp"]
+HealthKind = Literal["grpc", "http", "web", "redis", "milvus", "tcp"]
 SERVICES = ("user", "item", "recall", "rank", "recommend")
 FRONT_ENDS = ("web1", "web2")
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -23,7 +23,8 @@ class Part:
 
     Attributes:
         tier: 0 stores, 1 model server, 2 services, 3 front ends, 4 Nginx. Started upwards, stopped downwards.
-        health: how to ask; `grpc` is the standard health service (readiness), `http` GET /healthz.
+        health: how to ask; `grpc` is the standard health service (readiness), `http` GET /healthz, `web` GET
+            /reachz: a front end and its way to the services.
         target: what `health` asks: host:port, or the URL of Redis.
         stop_wait_s: seconds to end by itself before it is killed.
     """
@@ -86,7 +87,8 @@ def _milvus(settings: Settings) -> Part:
     command = (
         () if settings.milvus_uri else _python("services.embedded.milvus", "--port", port, "--dir", folder)
     )
-    return Part("milvus", "Milvus", 0, command, port, "tcp", f"{address.hostname}:{port}", stop_wait_s=30)
+    kind: HealthKind = "milvus" if address.scheme == "http" else "tcp"  # TLS is not ours to check
+    return Part("milvus", "Milvus", 0, command, port, kind, f"{address.hostname}:{port}", stop_wait_s=30)
 
 
 def _serving(settings: Settings, release: Path | None) -> Part | None:
@@ -114,7 +116,7 @@ def _front_end(settings: Settings, name: str) -> Part:
     port = settings.port(name)
     number = FRONT_ENDS.index(name) + 1
     command = _python("webapp", "--port", port)
-    return Part(name, f"front end {number}", 3, command, port, "http", f"{local_host(settings)}:{port}")
+    return Part(name, f"front end {number}", 3, command, port, "web", f"{local_host(settings)}:{port}")
 
 
 def _nginx(settings: Settings, program: str) -> Part:

@@ -18,11 +18,14 @@ from pydantic import SecretStr
 from supervisor.xmlrpc import SupervisorTransport
 
 from scripts.console import CommandError
-from scripts.supervision.config import config_path, log_path, pid_path, socket_path
+from scripts.supervision.config import config_path, log_path, pid_path, restarts_path, socket_path
 from services.settings import ROOT, Settings
 
 MARK = "ECRS_SUPERVISED_IN"
 """In the environment of every process that we start: the state folder. Leftovers are known by it."""
+HELPERS = ("again", "watchdog")
+"""What supervisord runs beside the parts."""
+_ALIVE = ("RUNNING", "STARTING", "BACKOFF")
 _SETTINGS_DIGEST = "settings.sha256"
 _START_S, _STOP_S = 10.0, 60.0
 
@@ -40,7 +43,7 @@ class Process:
     @property
     def alive(self) -> bool:
         """Running, or being tried."""
-        return self.state in {"RUNNING", "STARTING", "BACKOFF"}
+        return self.state in _ALIVE
 
     @property
     def uptime_s(self) -> float:
@@ -111,7 +114,12 @@ class Supervisor:
             Process(row["name"], row["statename"], row["pid"], float(row["start"]), float(row["now"]))
             for row in rows
         ]
-        return {process.name: process for process in found if process.name != "again"}
+        return {process.name: process for process in found if process.name not in HELPERS}
+
+    def helper_runs(self, name: str) -> bool:
+        """Whether one of `HELPERS` runs."""
+        rows = cast(list[dict[str, Any]], self._call("getAllProcessInfo"))
+        return any(row["name"] == name and row["statename"] in _ALIVE for row in rows)
 
     def start_parts(self, names: Iterable[str]) -> None:
         """Start these, without waiting for them."""
@@ -143,7 +151,8 @@ class Supervisor:
 
     def forget(self) -> None:
         """Remove the files of a supervisord that is gone."""
-        for path in (self._socket, pid_path(self._state), config_path(self._state), self._digest_path):
+        files = (pid_path, config_path, restarts_path)
+        for path in (self._socket, self._digest_path, *(file(self._state) for file in files)):
             path.unlink(missing_ok=True)
 
     @property

@@ -56,7 +56,7 @@ def test_restarts_what_was_killed_and_leaves_nothing_after_the_stop(settings: Se
     os.kill(killed, signal.SIGKILL)
 
     assert until(lambda: supervisor.processes()["b"].pid not in {0, killed})
-    assert len(find_leftovers(settings.state_dir)) == 5  # supervisord, its listener, a, a's child, b
+    assert len(find_leftovers(settings.state_dir)) == 6  # supervisord, its two helpers, a, a's child, b
     assert sorted(stop_all(supervisor, settings.state_dir)) == ["a", "b"]
     assert find_leftovers(settings.state_dir) == []
     assert sorted(path.name for path in settings.state_dir.iterdir()) == ["log"]
@@ -101,14 +101,14 @@ def test_what_a_killed_supervisord_left_is_found_and_ended(settings: Settings) -
     supervisor = Supervisor(settings.state_dir)
     supervisor.start(settings, supervisord_conf(settings, [program("a", PARENT)]))
     supervisor.start_parts(["a"])
-    assert until(lambda: len(find_leftovers(settings.state_dir)) == 4)
+    assert until(lambda: len(find_leftovers(settings.state_dir)) == 5)
     main = psutil.Process(supervisor.pid())
 
     main.kill()
     main.wait(5)
 
     assert not supervisor.running()
-    assert until(lambda: len(find_leftovers(settings.state_dir)) == 2)  # the listener ends by itself
+    assert until(lambda: len(find_leftovers(settings.state_dir)) == 2)  # the helpers end by themselves
     end(find_leftovers(settings.state_dir))
     assert find_leftovers(settings.state_dir) == []
 

@@ -13,8 +13,8 @@ LOST_S = 5.0  # a probe that has said nothing for so long is taken for lost: ano
 class Attempt:
     """One allowed call. Tell it once how the call ended; what is told later changes nothing.
 
-    A context manager: a block that is left without a word counts as `unclear`, however it was left, so that no
-    attempt stays open. `waited_s`: seconds since it was allowed.
+    A context manager: a block that is left without a word counts as `unclear`, however it was left, so that
+    no attempt stays open.
     """
 
     def __init__(self, breaker: Breaker, started: float) -> None:

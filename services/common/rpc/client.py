@@ -127,7 +127,7 @@ class Target:
                     self._judge(attempt, code, given)
                     error = error_of(self.name, code, details)
                 except BaseException:
-                    # Whoever waited was stopped (a greenlet killed, a signal): that tells as much as a deadline.
+                    # Whoever waited was stopped (a killed greenlet, a signal).
                     self._judge(attempt, grpc.StatusCode.DEADLINE_EXCEEDED, attempt.waited_s)
                     raise
                 else:

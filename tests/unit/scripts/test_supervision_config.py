@@ -39,8 +39,10 @@ def test_each_part_that_runs_here_is_a_program_that_is_always_restarted(tmp_path
     assert "program:serving" in programs
     for name in programs:
         assert conf[name]["autorestart"] == "true"
-        assert conf[name]["killasgroup"] == conf[name]["stopasgroup"] == "true"
+        if name != "program:watchdog":
+            assert conf[name]["killasgroup"] == conf[name]["stopasgroup"] == "true"
     assert conf["eventlistener:again"]["events"] == "PROCESS_STATE_FATAL"
+    assert conf["program:watchdog"]["autostart"] == conf["program:watchdog"]["autorestart"] == "true"
 
 
 def test_percent_signs_and_spaces_of_a_path_reach_the_program(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from structlog.contextvars import get_contextvars
 
-from services.common.errors import EcrsError, Unavailable
+from services.common.errors import EcrsError, ReleaseNotLoaded, Unavailable
 from services.common.rpc import calls
 from tests.unit.webapp.conftest import Browser
 from tests.unit.webapp.fakes import FakeServices
@@ -35,9 +35,22 @@ def test_not_ready_names_the_service_that_is_away(browser: Browser, services: Fa
     assert response.get_json()["services"] == {"user": "ok", "item": "Unavailable", "recommend": "ok"}
 
 
+def test_services_that_answer_are_reached_whatever_they_lack(
+    browser: Browser, services: FakeServices
+) -> None:
+    services.item.fail = ReleaseNotLoaded("not yet")
+    services.user.fail = Unavailable("away")
+    response = browser.get("/reachz")
+    assert response.status_code == 503
+    assert response.get_json()["services"] == {"user": "Unavailable", "item": "ok", "recommend": "ok"}
+    services.user.fail = None
+    assert browser.get("/reachz").status_code == 200
+
+
 def test_health_checks_leave_no_session_behind(browser: Browser) -> None:
     assert "Set-Cookie" not in browser.get("/healthz").headers
     assert "Set-Cookie" not in browser.get("/readyz").headers
+    assert "Set-Cookie" not in browser.get("/reachz").headers
 
 
 @pytest.mark.parametrize(("path", "status"), [("/nowhere", 404), ("/signout", 405)])
