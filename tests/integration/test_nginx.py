@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -140,6 +140,19 @@ def test_a_front_end_killed_under_load_costs_no_request(mortal: FrontEnds) -> No
     assert mortal.processes[0].wait(5) == -signal.SIGKILL
 
 
+def test_a_front_end_that_hangs_costs_no_page(mortal: FrontEnds) -> None:
+    mortal.processes[0].send_signal(signal.SIGSTOP)
+    try:
+        with ThreadPoolExecutor(8) as clients:
+            took = sorted(clients.map(lambda _: _timed(lambda: mortal.ask("/").status), range(60)))
+    finally:
+        mortal.processes[0].send_signal(signal.SIGCONT)
+
+    assert [status for _, status in took] == [200] * 60
+    assert took[-1][0] < 8  # the few that found it out waited for it once
+    assert took[45][0] < 3
+
+
 def test_after_both_were_away_slow_first_answers_keep_nobody_out(tmp_path: Path) -> None:
     class Slow(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -250,6 +263,12 @@ def _answers(front_ends: FrontEnds) -> bool:
     except OSError:
         time.sleep(0.02)
         return False
+
+
+def _timed(ask: Callable[[], int]) -> tuple[float, int]:
+    began = time.monotonic()
+    status = ask()
+    return time.monotonic() - began, status
 
 
 def _statuses(front_ends: FrontEnds, count: int) -> dict[int, int]:
