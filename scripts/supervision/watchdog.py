@@ -144,6 +144,8 @@ class Watchdog:
             problem = f"not answered by {', '.join(ours)}" if ours else ""
         now = time.monotonic()
         watch = self.watches[part.name]
+        if not problem and not (watch.answered and watch.pid == process.pid):
+            log.info("watchdog.first_answer", part=part.name, pid=process.pid)
         if problem and watch.failures == 0 and watch.answered and watch.pid == process.pid:
             log.info("watchdog.no_answer", part=part.name, pid=process.pid, problem=problem)
         if watch.hangs(process.pid, process.uptime_s, asked_at, now, problem):

@@ -12,12 +12,15 @@ from pathlib import Path
 import psutil
 import pytest
 
-from scripts.supervision.config import supervisord_conf
+from scripts.supervision.config import restarts_path, supervisord_conf
+from scripts.supervision.health import check
 from scripts.supervision.leftovers import end, find_leftovers
-from scripts.supervision.parts import Part
+from scripts.supervision.parts import Part, parts
 from scripts.supervision.stopping import stop_all
 from scripts.supervision.supervisor import Supervisor
+from scripts.supervision.watchdog import read_restarts
 from services.settings import Settings
+from tests.support.shop import free_offset
 
 pytestmark = pytest.mark.integration
 
@@ -76,6 +79,33 @@ def test_a_part_that_cannot_start_is_tried_until_the_cause_is_gone(
     flag.touch()
 
     assert until(lambda: supervisor.processes()["a"].state == "RUNNING", seconds=12)
+
+
+def test_a_store_that_hangs_and_a_watchdog_that_died_are_replaced(tmp_path: Path) -> None:
+    settings = Settings(_env_file=None, state_dir=tmp_path / "s", port_offset=free_offset())
+    supervisor = Supervisor(settings.state_dir)
+    (store,) = (part for part in parts(settings, None) if part.name == "redis")
+    try:
+        supervisor.start(settings, supervisord_conf(settings, [store]))
+        supervisor.start_parts(["redis"])
+        assert until(lambda: not check(store))
+        (dog,) = (
+            p for p in find_leftovers(settings.state_dir) if "scripts.supervision.watchdog" in p.cmdline()
+        )
+        log = settings.state_dir / "log" / "watchdog.log"
+        assert until(lambda: "first_answer" in log.read_text(), 30)
+        dog.kill()
+        assert until(lambda: log.read_text().count("first_answer") == 2, 30)
+        hung = supervisor.processes()["redis"].pid
+
+        os.killpg(hung, signal.SIGSTOP)
+
+        began = time.monotonic()
+        assert until(lambda: supervisor.processes()["redis"].pid not in {0, hung} and not check(store), 30)
+        assert time.monotonic() - began > 12  # a shorter hang may end by itself
+        assert read_restarts(restarts_path(settings.state_dir)) == {"redis": 1}
+    finally:
+        stop_all(supervisor, settings.state_dir)
 
 
 def test_an_update_restarts_only_the_part_that_changed(settings: Settings) -> None:
