@@ -4,7 +4,8 @@
     python -m scripts.to_redis --users users.dat --products products.dat
 
 Services go on reading the old rows until everything is written; then one switch shows them all the new ones.
-An interrupted load goes on where it stopped when it is started again. Exit code 1: Redis, 2: the data.
+An interrupted load goes on where it stopped when it is started again. What was written through the API wins
+over what is loaded, and a deleted user stays deleted. Exit code 1: Redis, 2: the data.
 """
 
 from __future__ import annotations
@@ -89,7 +90,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 0
         redis = _connect(options.redis)
         try:
-            RedisLoader(redis, bars).run(parts, fingerprint_of(parts, options.history_length), dataset)
+            source = fingerprint_of(parts, options.history_length, overwrite=options.overwrite)
+            RedisLoader(redis, bars).run(parts, source, dataset, overwrite=options.overwrite)
         finally:
             redis.close()
         bars.close()
@@ -182,6 +184,12 @@ def _parser() -> argparse.ArgumentParser:
         type=_length,
         default=FeatureSchema.history_length,
         help="newest events kept of each user (now %(default)s)",
+    )
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="let the loaded rows win over what was written through the API before now; "
+        "deleted users stay deleted",
     )
     parser.add_argument("--dry-run", action="store_true", help="read and check everything, write nothing")
     return parser

@@ -1,5 +1,10 @@
 """Writing a load into Redis: a new generation beside the old one, one switch, then the old one's end.
 
+What was written through the API stays: its rows, in keys of their own, are read before those of a load; the
+scripts of `live_rows` keep a load's hands off the original's keys of such rows, and drop deleted users from
+each batch in the transaction that writes it. With `overwrite`, what was written before the load began gives
+way to it.
+
 What a load has done so far is in the hash `ecrs:load`, written together with each batch of rows, so that a
 load that was interrupted goes on where it stopped:
 
@@ -20,13 +25,14 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import Any, Protocol
 
+from scripts.redis_load import live_rows
 from scripts.redis_load.problems import BadData, Problems
 from scripts.redis_load.sources import Part, Row
 from services.common import keys
 from services.common.errors import Unavailable
 from services.common.redis import Redis, redis_errors
 
-LOAD, LOCK, COUNTER = "ecrs:load", "ecrs:load:lock", "ecrs:generation:last"
+LOCK = "ecrs:load:lock"
 _DROPPED = "ecrs:load:dropped"
 _BATCH = 500
 _LOCK_S = 600  # sorting a large share of histories writes nothing for minutes
@@ -41,26 +47,9 @@ _KEY: dict[str, Callable[[str, str], str]] = {
 _IDS = {"users": keys.user_ids, "items": keys.item_ids}
 _ORIGINAL = {"users": keys.original_user, "items": keys.original_item}
 _LIVE = {"users": keys.LIVE_USERS, "items": keys.LIVE_ITEMS}
-
-# The switch, all of it at one moment. KEYS: generation hash, load hash, unavailable set, its staged
-# successor, live items, the new item ids. ARGV: the generation, then the parts.
-# What is unavailable afterwards: what the load says of its items, and what was so of items that it lacks.
-_SWITCH = """
-local g = ARGV[1]
-for i = 2, #ARGV do
-  redis.call('HSET', KEYS[1], ARGV[i], g)
-  if ARGV[i] == 'items' then
-    for _, id in ipairs(redis.call('SMEMBERS', KEYS[3])) do
-      if redis.call('ZSCORE', KEYS[5], id) and not redis.call('ZSCORE', KEYS[6], id) then
-        redis.call('SADD', KEYS[4], id)
-      end
-    end
-    redis.call('DEL', KEYS[3])
-    if redis.call('EXISTS', KEYS[4]) == 1 then redis.call('RENAME', KEYS[4], KEYS[3]) end
-  end
-end
-redis.call('HSET', KEYS[2], 'phase', 'switched')
-"""
+_LIVE_ROW = {"users": keys.live_user, "items": keys.live_item}
+_OF_USERS = ("users", "histories")
+_AVAILABILITY = "availability"
 
 
 class Progress(Protocol):
@@ -79,11 +68,15 @@ class RedisLoader:
         self._progress, self._grace_s = progress, grace_s
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{time.time_ns()}"
 
-    def run(self, parts: Sequence[Part], source: str, dataset: str | None) -> None:
+    def run(
+        self, parts: Sequence[Part], source: str, dataset: str | None, *, overwrite: bool = False
+    ) -> None:
         """Load `parts`, or finish an interrupted load of the same `source`.
 
         Args:
             dataset: dataset.toml as JSON, to be stored with users or items; None to leave what is there.
+            overwrite: the loaded rows win over what was written through the API before the load began; a
+                deleted user stays deleted all the same.
         """
         with redis_errors(), self._locked():
             state = self._state()
@@ -94,10 +87,10 @@ class RedisLoader:
                 state = {}
             if state and state.get("source") != source:
                 self._clean(state["generation"], keys.PARTS, expire_s=0)
-                self._redis.delete(LOAD)
+                self._redis.delete(keys.LOAD)
                 state = {}
             if not state:
-                state = self._begin(parts, source)
+                state = self._begin(parts, source, overwrite=overwrite)
             generation = state["generation"]
             for part in parts:
                 self._write(part, generation, state)
@@ -105,14 +98,22 @@ class RedisLoader:
             self._switch(parts, generation, dataset)
             self._finish(self._state())
 
-    def _begin(self, parts: Sequence[Part], source: str) -> dict[str, str]:
-        generation = str(self._redis.incr(COUNTER))
+    def _begin(self, parts: Sequence[Part], source: str, *, overwrite: bool) -> dict[str, str]:
+        generation = str(self._redis.incr(keys.LAST_GENERATION))
         state = {"phase": "writing", "source": source, "generation": generation}
         for part in parts:
             old = self._redis.hget(keys.GENERATION, part.name)
             if isinstance(old, bytes):
                 state[f"old:{part.name}"] = old.decode()
-        self._redis.hset(LOAD, mapping={**state})
+        with self._redis.pipeline(transaction=True) as pipeline:
+            pipeline.delete(*map(keys.overwritten, (*_LIVE, _AVAILABILITY)))
+            for name in (part.name for part in parts if overwrite and part.name in _LIVE):
+                pipeline.zunionstore(keys.overwritten(name), [_LIVE[name]])
+                if name == "items":
+                    decided = [keys.LIVE_AVAILABLE, keys.LIVE_UNAVAILABLE]
+                    pipeline.zunionstore(keys.overwritten(_AVAILABILITY), decided)
+            pipeline.hset(keys.LOAD, mapping={**state})
+            pipeline.execute()
         return state
 
     def _write(self, part: Part, generation: str, state: dict[str, str]) -> None:
@@ -133,7 +134,7 @@ class RedisLoader:
         problems.check()
         if not done and not part.may_be_empty:
             raise BadData(f"{part.files[0]}: has no rows")
-        self._redis.hset(LOAD, f"done:{part.name}", "1")
+        self._redis.hset(keys.LOAD, f"done:{part.name}", "1")
 
     def _write_batch(self, part: str, generation: str, batch: Sequence[Row], done: int) -> None:
         key = _KEY[part]
@@ -141,10 +142,13 @@ class RedisLoader:
             pipeline.mset({key(generation, row.id): row.value for row in batch})
             if part in _IDS:
                 pipeline.zadd(_IDS[part](generation), {row.id: 0 for row in batch})
+            if part in _OF_USERS:
+                known = (keys.DELETED_USERS, keys.user_ids(generation))
+                pipeline.eval(live_rows.FORGET, 2, *known, key(generation, ""), *(row.id for row in batch))
             unavailable = [row.id for row in batch if not row.available]
             if unavailable:
                 pipeline.sadd(_staged(generation), *unavailable)
-            pipeline.hset(LOAD, f"rows:{part}", str(done))
+            pipeline.hset(keys.LOAD, f"rows:{part}", str(done))
             pipeline.expire(LOCK, _LOCK_S)
             pipeline.execute()
 
@@ -161,34 +165,34 @@ class RedisLoader:
             self._redis.zdiffstore(_DROPPED, [ids(old), ids(generation), _LIVE[part.name]])
             while gone := self._redis.zrange(_DROPPED, 0, _BATCH - 1):
                 with self._redis.pipeline(transaction=True) as pipeline:
-                    pipeline.unlink(*(original(raw.decode()) for raw in gone))
+                    pipeline.eval(live_rows.UNMIRROR, 1, _LIVE[part.name], original(""), *gone)
                     pipeline.zrem(_DROPPED, *gone)
                     pipeline.execute()
 
     def _switch(self, parts: Sequence[Part], generation: str, dataset: str | None) -> None:
-        names = [part.name for part in parts]
+        """All of it at one moment. Unavailable is what the load says, but where the API said otherwise."""
         with self._redis.pipeline(transaction=True) as pipeline:
-            pipeline.eval(
-                _SWITCH,
-                6,
-                *(keys.GENERATION, LOAD, keys.UNAVAILABLE, _staged(generation)),
-                *(keys.LIVE_ITEMS, keys.item_ids(generation)),
-                *(generation, *names),
-            )
+            for part in parts:
+                pipeline.hset(keys.GENERATION, part.name, generation)
+                if part.name == "items":
+                    pipeline.sdiffstore(keys.UNAVAILABLE, [_staged(generation), keys.LIVE_AVAILABLE])
+                    pipeline.sunionstore(keys.UNAVAILABLE, [keys.UNAVAILABLE, keys.LIVE_UNAVAILABLE])
             if dataset is not None:
                 pipeline.set(keys.DATASET, dataset)
+            pipeline.hset(keys.LOAD, "phase", "switched")
             pipeline.execute()
 
     def _finish(self, state: dict[str, str]) -> None:
-        """After the switch: write the original's keys, let the old generations end."""
+        """After the switch: write the original's keys, let old rows give way and the old generations end."""
         generation = state["generation"]
         for part in (name for name in keys.PARTS if state.get(f"done:{name}")):
             if part in _IDS:
                 self._mirror(part, generation)
+                self._give_way(part, generation)
             old = state.get(f"old:{part}")
             if old is not None:
                 self._clean(old, [part], expire_s=self._grace_s)
-        self._redis.delete(LOAD, _DROPPED)
+        self._redis.delete(keys.LOAD, _DROPPED)
 
     def _mirror(self, part: str, generation: str) -> None:
         ids, key, original = _IDS[part](generation), _KEY[part], _ORIGINAL[part]
@@ -196,18 +200,34 @@ class RedisLoader:
         start = "-"
         while page := self._redis.zrangebylex(ids, start, "+", 0, _BATCH):
             with self._redis.pipeline(transaction=False) as pipeline:
-                for raw in page:
-                    row_id = raw.decode()
-                    pipeline.copy(key(generation, row_id), original(row_id), replace=True)
+                pipeline.eval(live_rows.MIRROR, 1, _LIVE[part], key(generation, ""), original(""), *page)
                 pipeline.expire(LOCK, _LOCK_S)
                 pipeline.execute()
             self._progress.advance(len(page))
             start = f"({page[-1].decode()}"
 
+    def _give_way(self, part: str, generation: str) -> None:
+        """Where the load is to win: end what was written through the API before it began."""
+        ids = _IDS[part](generation)
+        changed = keys.CHANGED_ITEMS if part == "items" else ""
+        texts = (_LIVE_ROW[part](""), _KEY[part](generation, ""), _ORIGINAL[part](""))
+        while self._redis.eval(
+            live_rows.GIVE_WAY, 4, keys.overwritten(part), ids, _LIVE[part], changed, _BATCH, *texts
+        ):
+            self._redis.expire(LOCK, _LOCK_S)
+        if part != "items":
+            return
+        decided = (keys.LIVE_AVAILABLE, keys.LIVE_UNAVAILABLE, _staged(generation), keys.UNAVAILABLE)
+        while self._redis.eval(
+            live_rows.GIVE_WAY_AVAILABILITY, 6, keys.overwritten(_AVAILABILITY), ids, *decided, _BATCH
+        ):
+            self._redis.expire(LOCK, _LOCK_S)
+
     def _clean(self, generation: str, parts: Iterable[str], *, expire_s: int) -> None:
         """End all keys of a generation's parts after `expire_s` seconds, at once for 0."""
         patterns = [_KEY[part](_escaped(generation), "*") for part in parts]
-        single = [_IDS[part](generation) for part in parts if part in _IDS] + [_staged(generation)]
+        single = [_IDS[part](generation) for part in parts if part in _IDS]
+        single += [_staged(generation)] if "items" in parts else []
         for found in (single, *(_scan(self._redis, pattern) for pattern in patterns)):
             for batch in _chunks(iter(found), _SCAN):
                 with self._redis.pipeline(transaction=False) as pipeline:
@@ -220,7 +240,7 @@ class RedisLoader:
                     pipeline.execute()
 
     def _state(self) -> dict[str, str]:
-        raw: Any = self._redis.hgetall(LOAD)
+        raw: Any = self._redis.hgetall(keys.LOAD)
         return {name.decode(): value.decode() for name, value in raw.items()}
 
     @contextmanager
@@ -238,8 +258,8 @@ class RedisLoader:
                 self._redis.delete(LOCK)
 
 
-def fingerprint_of(parts: Sequence[Part], length: int) -> str:
-    """What a load is of: parts, files, their sizes and times. Raises BadData."""
+def fingerprint_of(parts: Sequence[Part], length: int, *, overwrite: bool = False) -> str:
+    """What a load is of: parts, files, their sizes and times, and what wins. Raises BadData."""
     files = []
     for part in parts:
         for file in part.files:
@@ -248,7 +268,7 @@ def fingerprint_of(parts: Sequence[Part], length: int) -> str:
             except OSError as error:
                 raise BadData(f"{file}: {error.strerror}") from error
             files.append(f"{part.name}={file.resolve()}:{status.st_size}:{status.st_mtime_ns}")
-    return ";".join([*files, f"history={length}"])
+    return ";".join([*files, f"history={length}", *(["overwrite"] if overwrite else [])])
 
 
 def _staged(generation: str) -> str:

@@ -21,6 +21,9 @@ Generations: TypeAlias = Mapping[str, str]
 
 Ask: TypeAlias = Callable[[Pipeline, Callable[[str], str]], None]
 
+LOADING = "loading"
+"""Beside the parts: the generation that a load is writing at this moment."""
+
 _ATTEMPTS = 5
 _TOO_QUICK = "loads follow each other too quickly to work between them"
 
@@ -50,15 +53,19 @@ class GenerationReader:
             self._known = current
         raise Unavailable(_TOO_QUICK)
 
-    def write(self, ask: Ask) -> list[Any]:
+    def erase(self, ask: Ask) -> list[Any]:
         """The answers to the commands that `ask` adds, run as one transaction in the current generations.
 
-        If a load is switched meanwhile, nothing of it happens and it is tried again. Raises Unavailable.
+        `generation_of(LOADING)` is the generation that a load is writing, "0" while none is. If a load begins
+        or is switched meanwhile, nothing of it happens and it is tried again. Raises Unavailable.
         """
         for _ in range(_ATTEMPTS):
             with redis_errors(), self.redis.pipeline(transaction=True) as pipeline:
-                pipeline.watch(keys.GENERATION)  # type: ignore[no-untyped-call]
-                current = _decoded(pipeline.hgetall(keys.GENERATION))
+                # Not the load's own hash, which each batch of rows changes.
+                pipeline.watch(keys.GENERATION, keys.LAST_GENERATION)  # type: ignore[no-untyped-call]
+                current = dict(_decoded(pipeline.hgetall(keys.GENERATION)))
+                loading: Any = pipeline.hget(keys.LOAD, "generation")
+                current[LOADING] = loading.decode() if loading else "0"
                 pipeline.multi()
                 ask(pipeline, _generation_of(current))
                 try:

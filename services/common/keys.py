@@ -21,7 +21,19 @@ UNAVAILABLE = "ecrs:unavailable"
 """Set of the ids of items that cannot be bought: the one truth about availability."""
 
 LIVE_USERS, LIVE_ITEMS = "ecrs:live:u", "ecrs:live:i"
-"""Sorted sets (score 0) of ids written through the services: listed, and kept by the next load."""
+"""Sorted sets (score 0) of ids written through the services: their rows win over every load's."""
+
+LIVE_AVAILABLE, LIVE_UNAVAILABLE = "ecrs:live:available", "ecrs:live:unavailable"
+"""Sets of the item ids whose availability was decided through the item service: no load changes that."""
+
+DELETED_USERS = "ecrs:deleted:u"
+"""Set of ids deleted through the user service: no load brings their rows and histories back."""
+
+LOAD = "ecrs:load"
+"""Hash: how far the load in progress has come; `generation` is the one that it writes."""
+
+LAST_GENERATION = "ecrs:generation:last"
+"""The last generation number given; counted up when a load begins."""
 
 PARTS = ("users", "items", "histories", "channels")
 """What is loaded in generations of its own."""
@@ -45,6 +57,16 @@ def user(generation: str, user_id: str) -> str:
 def user_ids(generation: str) -> str:
     """Sorted set (score 0) of the loaded users' ids."""
     return f"ecrs:{generation}:uids"
+
+
+def live_user(user_id: str) -> str:
+    """A user written through the user service: JSON object. Read before the loaded one."""
+    return f"ecrs:live:u:{user_id}"
+
+
+def live_item(item_id: str) -> str:
+    """An item written through the item service: JSON object. Read before the loaded one."""
+    return f"ecrs:live:i:{item_id}"
 
 
 def item(generation: str, item_id: str) -> str:
@@ -75,6 +97,12 @@ def live_events(user_id: str) -> str:
 def live_event_ids(user_id: str) -> str:
     """Sorted set of the event ids among the live events, scored by arrival."""
     return f"ecrs:d:{user_id}"
+
+
+def overwritten(part: str) -> str:
+    """Sorted set of the live ids that a load with `--overwrite` is to replace: `users`, `items`, and
+    `availability`. A write through the API takes its ids out again."""
+    return f"ecrs:load:overwrite:{part}"
 
 
 def stats(service: str, pid: int) -> str:

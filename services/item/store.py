@@ -42,7 +42,8 @@ class RedisItemStore:
         def ask(pipeline: Pipeline, generation: Callable[[str], str]) -> None:
             g = generation("items")
             pipeline.mget(
-                [keys.item(g, item_id) for item_id in item_ids]
+                [keys.live_item(item_id) for item_id in item_ids]
+                + [keys.item(g, item_id) for item_id in item_ids]
                 + [keys.original_item(item_id) for item_id in item_ids]
             )
             pipeline.smismember(keys.UNAVAILABLE, list(item_ids))
@@ -50,42 +51,36 @@ class RedisItemStore:
         found, unavailable = self._reader.read(ask)
         n = len(item_ids)
         return [
-            _item(found[at] or found[n + at], item_id, available=not unavailable[at])
+            _item(found[at] or found[n + at] or found[2 * n + at], item_id, available=not unavailable[at])
             for at, item_id in enumerate(item_ids)
         ]
 
     def write(self, items: Sequence[Item]) -> None:
-        """Create or replace items, all or none; under the original's keys too."""
+        """Create or replace items, all or none; under the original's keys too. No load undoes it."""
         values = {item.item_id: item_to_json(item) for item in items}
-        available = [item.item_id for item in items if item.available]
-        unavailable = [item.item_id for item in items if not item.available]
-
-        def ask(pipeline: Pipeline, generation: Callable[[str], str]) -> None:
-            g = generation("items")
-            pipeline.mset({keys.item(g, item_id): value for item_id, value in values.items()})
+        with redis_errors(), self._redis.pipeline(transaction=True) as pipeline:
+            pipeline.mset({keys.live_item(item_id): value for item_id, value in values.items()})
             pipeline.mset({keys.original_item(item_id): value for item_id, value in values.items()})
             pipeline.zadd(keys.LIVE_ITEMS, dict.fromkeys(values, 0))
+            pipeline.zrem(keys.overwritten("items"), *values)
             pipeline.xadd(keys.CHANGED_ITEMS, {"ids": json.dumps(list(values))}, maxlen=_REMEMBERED)
-            if available:
-                pipeline.srem(keys.UNAVAILABLE, *available)
-            if unavailable:
-                pipeline.sadd(keys.UNAVAILABLE, *unavailable)
-
-        self._reader.write(ask)
+            _decide(pipeline, [item.item_id for item in items if item.available], available=True)
+            _decide(pipeline, [item.item_id for item in items if not item.available], available=False)
+            pipeline.execute()
 
     def set_available(self, item_ids: Sequence[str], available: bool) -> list[bool]:
-        """Mark the stored ones among `item_ids`; which are stored."""
+        """Mark the stored ones among `item_ids`; which are stored. No load undoes it."""
 
         def ask(pipeline: Pipeline, generation: Callable[[str], str]) -> None:
             g = generation("items")
             for item_id in item_ids:
-                pipeline.exists(keys.item(g, item_id), keys.original_item(item_id))
+                pipeline.exists(keys.live_item(item_id), keys.item(g, item_id), keys.original_item(item_id))
 
         stored = [count > 0 for count in self._reader.read(ask)]
         marked = [item_id for item_id, is_stored in zip(item_ids, stored, strict=True) if is_stored]
-        if marked:
-            change = "srem" if available else "sadd"
-            self._reader.write(lambda pipeline, _: getattr(pipeline, change)(keys.UNAVAILABLE, *marked))
+        with redis_errors(), self._redis.pipeline(transaction=True) as pipeline:
+            _decide(pipeline, marked, available=available)
+            pipeline.execute()
         return stored
 
     def changes(self, cursor: str) -> Changes:
@@ -135,6 +130,19 @@ class RedisItemStore:
 
         loaded, live = self._reader.read(ask)
         return [raw.decode() for raw in sorted({*loaded, *live})[:count]]
+
+
+def _decide(pipeline: Pipeline, item_ids: Sequence[str], *, available: bool) -> None:
+    """Note what the API says of these items' availability, as it is now and for every load to come."""
+    if not item_ids:
+        return
+    decided, undecided = keys.LIVE_UNAVAILABLE, keys.LIVE_AVAILABLE
+    if available:
+        decided, undecided = undecided, decided
+    pipeline.sadd(decided, *item_ids)
+    pipeline.srem(undecided, *item_ids)
+    pipeline.zrem(keys.overwritten("availability"), *item_ids)
+    (pipeline.srem if available else pipeline.sadd)(keys.UNAVAILABLE, *item_ids)
 
 
 def _written(entries: Iterable[tuple[bytes, Mapping[bytes, bytes]]]) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 
 from services.common import keys
-from services.common.generations import GenerationReader, Pipeline
+from services.common.generations import LOADING, GenerationReader, Pipeline
 from services.common.redis import Redis, ping, redis_errors
 from services.user.codec import StoredEvent, pack, unpack
 from services.user.service import Activity, Impression, Row, UserSchema
@@ -77,46 +77,47 @@ class RedisUserStore:
         def ask(pipeline: Pipeline, generation: Callable[[str], str]) -> None:
             g = generation("users")
             pipeline.mget(
-                [keys.user(g, user_id) for user_id in user_ids]
+                [keys.live_user(user_id) for user_id in user_ids]
+                + [keys.user(g, user_id) for user_id in user_ids]
                 + [keys.original_user(user_id) for user_id in user_ids]
             )
 
         (found,) = self._reader.read(ask)
         n = len(user_ids)
-        return [_row(found[at] or found[n + at], user_ids[at]) for at in range(n)]
+        return [_row(found[at] or found[n + at] or found[2 * n + at], user_ids[at]) for at in range(n)]
 
     def activity(self, user_id: str) -> Activity:
         """Row, loaded history and live events of one user, in one round trip."""
 
         def ask(pipeline: Pipeline, generation: Callable[[str], str]) -> None:
             pipeline.mget(
+                keys.live_user(user_id),
                 keys.user(generation("users"), user_id),
                 keys.original_user(user_id),
                 keys.history(generation("histories"), user_id),
             )
             pipeline.lrange(keys.live_events(user_id), 0, LIVE_LIMIT - 1)
 
-        (row, original, history), live = self._reader.read(ask)
+        (row, loaded, original, history), live = self._reader.read(ask)
         return Activity(
-            row=_row(row or original, user_id),
+            row=_row(row or loaded or original, user_id),
             history=_unpack(history, user_id) if history else [],
             live=[event for blob in live for event in _unpack(blob, user_id)],
         )
 
     def write(self, rows: Mapping[str, Row]) -> None:
-        """Create or replace rows, all or none; under the original's keys too."""
+        """Create or replace rows, all or none; under the original's keys too. No load undoes it."""
         values = {
             user_id: json.dumps({"user_id": user_id, **row}, ensure_ascii=False)
             for user_id, row in rows.items()
         }
 
-        def ask(pipeline: Pipeline, generation: Callable[[str], str]) -> None:
-            g = generation("users")
-            pipeline.mset({keys.user(g, user_id): value for user_id, value in values.items()})
+        with redis_errors(), self._redis.pipeline(transaction=True) as pipeline:
+            pipeline.mset({keys.live_user(user_id): value for user_id, value in values.items()})
             pipeline.mset({keys.original_user(user_id): value for user_id, value in values.items()})
             pipeline.zadd(keys.LIVE_USERS, dict.fromkeys(values, 0))
-
-        self._reader.write(ask)
+            pipeline.zrem(keys.overwritten("users"), *values)
+            pipeline.execute()
 
     def ids_after(self, user_id: str, count: int) -> list[str]:
         """The next `count` user ids in byte order after `user_id` ("" for the first)."""
@@ -155,21 +156,26 @@ class RedisUserStore:
             return sum(done if isinstance(done, int) else 1 for done in pipeline.execute())
 
     def delete(self, user_id: str) -> bool:
-        """Forget a user; whether anything was stored."""
+        """Forget a user; whether anything was stored. No load brings them back, not even one that runs."""
 
         def ask(pipeline: Pipeline, generation: Callable[[str], str]) -> None:
-            g = generation("users")
+            loading = generation(LOADING)
             pipeline.delete(
-                keys.user(g, user_id),
+                keys.live_user(user_id),
+                keys.user(generation("users"), user_id),
                 keys.original_user(user_id),
                 keys.history(generation("histories"), user_id),
                 keys.live_events(user_id),
                 keys.live_event_ids(user_id),
             )
-            pipeline.zrem(keys.user_ids(g), user_id)
+            pipeline.sadd(keys.DELETED_USERS, user_id)
+            pipeline.delete(keys.user(loading, user_id), keys.history(loading, user_id))
+            for g in {generation("users"), loading}:
+                pipeline.zrem(keys.user_ids(g), user_id)
             pipeline.zrem(keys.LIVE_USERS, user_id)
+            pipeline.zrem(keys.overwritten("users"), user_id)
 
-        return any(self._reader.write(ask))
+        return bool(self._reader.erase(ask)[0])
 
 
 def _row(raw: bytes | None, user_id: str) -> Row | None:
