@@ -47,7 +47,7 @@ ifdef CONFIG
 export ECRS_TRAIN_CONFIG := $(CONFIG)
 endif
 
-.PHONY: up down status train release
+.PHONY: up down status load train release
 up: env ## start everything (prepares, trains and loads what is missing), print the addresses
 	@$(PY) -m scripts.up
 
@@ -56,6 +56,9 @@ down: env ## stop everything
 
 status: env ## what runs, where, how it is; fails unless all is healthy
 	@$(PY) -m scripts.status
+
+load: env ## load the prepared data into the shop (OVERWRITE=1: it wins over writes through the API)
+	@$(PY) -m scripts.load $(if $(OVERWRITE),--overwrite)
 
 train: env ## train a new release (DATASET=… CONFIG=quick|full); make release puts it to work
 	@$(PY) -m scripts.train

@@ -5,7 +5,8 @@
     python -m scripts.release --rollback    the one that was current before
     python -m scripts.release --list
 
-Everything is checked and loaded before the pointer moves; a step that fails leaves the shop as it was.
+Everything is checked and loaded before the pointer moves; a step that fails leaves the shop as it was. Only
+models change: users, items, events and what was written to them stay as they are (`make load` loads data).
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class Switch:
         self._supervisor = Supervisor(settings.state_dir)
 
     def to(self, name: str) -> None:
-        """Verify, load, restart PaddleServing, move the pointer.
+        """Verify, load the vectors, restart PaddleServing, move the pointer.
 
         Raises CommandError or ReleaseError for the step that failed; what it changed is put back first.
         """
@@ -53,11 +54,10 @@ class Switch:
         if release.manifest.get("dataset") != settings.dataset:
             found = release.manifest.get("dataset")
             raise CommandError(f"{name} is of the dataset {found}, this shop serves {settings.dataset}")
+        self._check_data()
         with self._steps.step("vectors into Milvus", talks=True):
             building.load_vectors(settings, folder)
         try:
-            with self._steps.step("lists into Redis", talks=True):
-                building.load_redis(settings, folder)
             with self._steps.step("PaddleServing"):
                 self._serve(folder)
         except (CommandError, KeyboardInterrupt):
@@ -65,6 +65,18 @@ class Switch:
             raise
         with self._steps.step("pointer") as step:
             step.note = f"{building.move_pointer(settings, name) or 'none'} → {name}"
+
+    def _check_data(self) -> None:
+        """Models need the users and items of their dataset. Raises CommandError."""
+        settings = self._settings
+        loaded = building.loaded_dataset(settings)
+        if loaded != settings.dataset:
+            raise CommandError(
+                f"Redis holds {f'the data of {loaded}' if loaded else 'no data'}, not of {settings.dataset}: "
+                "say make load first"
+            )
+        if building.is_prepared(settings) and not building.data_is_loaded(settings):
+            self._steps.console.print(f"{settings.dataset} was prepared anew since: make load loads it")
 
     def _serve(self, folder: Path) -> None:
         """Let PaddleServing serve the release in `folder`, if it is ours and runs."""
@@ -81,13 +93,11 @@ class Switch:
             )
 
     def _put_back(self, before: str) -> None:
-        """The lists and the model server as they were. What fails here is told; that hides no cause."""
+        """The model server as it was. What fails here is told; that hides no cause."""
         if not before:
             return
-        folder = self._settings.artifacts_dir / before
         try:
-            building.load_redis(self._settings, folder)
-            self._serve(folder)
+            self._serve(self._settings.artifacts_dir / before)
         except (CommandError, redis.RedisError) as error:
             fail("make release", f"putting {before} back: {error}: say make up")
 

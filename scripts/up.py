@@ -96,11 +96,16 @@ class Up:
         self._release = release
 
     def _load(self, release: Path) -> None:
-        if building.is_loaded(self._settings, release):
-            self._steps.skip("load", "Redis and Milvus hold this data and release")
+        if building.data_is_loaded(self._settings):
+            self._steps.skip("load data", "Redis holds it")
         else:
-            with self._steps.step("load", talks=True):
-                building.load(self._settings, release)
+            with self._steps.step("load data", talks=True):
+                building.load_data(self._settings)
+        if building.vectors_are_loaded(self._settings, release):
+            self._steps.skip("load vectors", "Milvus holds them")
+        else:
+            with self._steps.step("load vectors", talks=True):
+                building.load_vectors(self._settings, release)
         building.move_pointer(self._settings, release.name)
 
     def _start(self, title: str, low: int, high: int) -> None:

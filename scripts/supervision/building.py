@@ -15,13 +15,14 @@ from models.features.schema import FORMAT_VERSION
 from models.release import SCHEMA, current, list_releases, set_current
 from scripts.console import CommandError
 from scripts.supervision.supervisor import environment
+from services.common.keys import DATASET
 from services.settings import ROOT, Settings
 
 PREVIOUS = "previous"
 """File beside `current` in the artifacts folder: the release that was current before."""
 RELEASE_KEY = "ecrs:release"
 LOADED_KEY = "ecrs:loaded"
-"""Redis hash, written after a complete load: `release`, `data` (its fingerprint), `milvus` (the URI)."""
+"""Redis hash of what is loaded: `data` (the prepared data's fingerprint), `release`, `milvus` (the URI)."""
 
 _NEEDED_BYTES = 10**9
 _TIMEOUT_S = 5.0
@@ -115,29 +116,41 @@ def run_training(settings: Settings, *arguments: str) -> None:
     run("training", settings, "models.train", *folders, "--config", settings.train_config, *arguments)
 
 
-def load(settings: Settings, release: Path) -> None:
-    """Load users, items, histories and lists into Redis and the vectors into Milvus."""
-    load_vectors(settings, release)
-    load_redis(settings, release)
-
-
 def load_vectors(settings: Settings, release: Path) -> None:
     """Load the item vectors into Milvus; done quickly where they are there."""
     run("loading Milvus", settings, "scripts.to_milvus", "--release", str(release))
 
 
-def load_redis(settings: Settings, release: Path) -> None:
-    """Load users, items, histories and lists into Redis; readers see the old ones until it is complete."""
+def load_data(settings: Settings, *arguments: str) -> None:
+    """Load users, items and histories into Redis; readers see the old ones until it is complete.
+
+    What was written through the API stays as it is. `arguments` go to `scripts.to_redis`.
+    """
+    fingerprint = _fingerprint(settings)
     data = str(prepared_dir(settings))
-    run("loading Redis", settings, "scripts.to_redis", "--data", data, "--release", str(release))
-
-
-def is_loaded(settings: Settings, release: Path) -> bool:
-    """Whether the stores hold this release and this data, as far as Redis remembers."""
+    run("loading Redis", settings, "scripts.to_redis", "--data", data, *arguments)
     with connect(settings) as client:
-        found = client.hgetall(LOADED_KEY)
-    expected = {name.encode(): value.encode() for name, value in _loaded(settings, release).items()}
-    return bool(found == expected)
+        client.hset(LOADED_KEY, "data", fingerprint)
+
+
+def data_is_loaded(settings: Settings) -> bool:
+    """Whether Redis holds the prepared data as it is now, as far as it remembers."""
+    with connect(settings) as client:
+        return bool(client.hget(LOADED_KEY, "data") == _fingerprint(settings).encode())
+
+
+def loaded_dataset(settings: Settings) -> str:
+    """Name of the dataset whose users and items Redis holds; empty when there is none."""
+    with connect(settings) as client:
+        raw = client.get(DATASET)
+    return str(json.loads(raw)["dataset"]["name"]) if isinstance(raw, bytes) else ""
+
+
+def vectors_are_loaded(settings: Settings, release: Path) -> bool:
+    """Whether Milvus holds the vectors of this release, as far as Redis remembers."""
+    expected = [release.name.encode(), settings.milvus().encode()]
+    with connect(settings) as client:
+        return bool(client.hmget(LOADED_KEY, "release", "milvus") == expected)
 
 
 def move_pointer(settings: Settings, release: str) -> str:
@@ -147,7 +160,7 @@ def move_pointer(settings: Settings, release: str) -> str:
     """
     before = pointer(settings)
     with connect(settings) as client:
-        client.hset(LOADED_KEY, mapping=dict(_loaded(settings, settings.artifacts_dir / release)))
+        client.hset(LOADED_KEY, mapping={"release": release, "milvus": settings.milvus()})
         client.set(RELEASE_KEY, release)
     if before and before != release:
         (settings.artifacts_dir / PREVIOUS).write_text(before + "\n", "utf-8")
@@ -180,10 +193,10 @@ def run(what: str, settings: Settings, module: str, *arguments: str) -> None:
         raise CommandError(f"{what} failed (exit status {status}): its message is above")
 
 
-def _loaded(settings: Settings, release: Path) -> dict[str, str]:
+def _fingerprint(settings: Settings) -> str:
+    """The prepared data's. Raises CommandError."""
     report = prepared_dir(settings) / "report.json"
     try:
-        data = json.loads(report.read_text("utf-8"))["fingerprint"]
+        return str(json.loads(report.read_text("utf-8"))["fingerprint"])
     except (OSError, ValueError, KeyError) as error:
         raise CommandError(f"{report}: not readable: prepare the data again with --force") from error
-    return {"release": release.name, "data": str(data), "milvus": settings.milvus()}

@@ -8,7 +8,8 @@ import socket
 import threading
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 
 import grpc
 import pytest
@@ -17,8 +18,12 @@ from ecrs.recommend.v1 import recommend_service_pb2_grpc as stubs
 
 from scripts.supervision.leftovers import find_leftovers, port_is_free
 from scripts.supervision.parts import nginx_program
+from services.common.rpc import Target
+from services.item.client import ItemClient
 from services.settings import PORTS
+from services.user.client import UserClient
 from tests.support.shop import Shop, free_offset
+from tests.support.writers import Writers
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
@@ -136,14 +141,29 @@ def releases(shop: Shop) -> set[str]:
     return {row["release"] for row in shop.status().values() if row["release"]} | {named}
 
 
-def test_a_release_is_switched_and_rolled_back_and_a_damaged_one_changes_nothing(shop: Shop) -> None:
+@contextmanager
+def writers(shop: Shop) -> Iterator[Writers]:
+    """Writers of some of the sample's users and items, through the running services."""
+    opened = [Target(name, f"127.0.0.1:{PORTS[name] + shop.offset}").open() for name in ("user", "item")]
+    with closing(opened[0]), closing(opened[1]):
+        users, items = UserClient(opened[0]), ItemClient(opened[1])
+        user_ids = [user.user_id for user in users.list_users(40, "", 5.0)[0] if user.user_id != "1"]
+        item_ids = [item.item_id for item in items.list_items(20, "", 5.0)[0]]
+        with Writers(users, items, user_ids, item_ids, pause_s=0.1) as working:
+            yield working
+        working.assert_all_as_written()
+        items.set_availability(list(working.available), True, 5.0)
+
+
+@pytest.mark.timeout(1200)  # ten times a restart of PaddleServing
+def test_releases_are_switched_ten_times_under_writes_and_a_damaged_one_changes_nothing(shop: Shop) -> None:
     (old,) = releases(shop)
     assert shop.command("train").returncode == 0
 
-    with lists(shop) as asked:
+    with lists(shop) as asked, writers(shop):
         switched = shop.command("release")
         (new,) = releases(shop)
-        rolled_back = shop.command("release", "--rollback")
+        rolled_back = [shop.command("release", "--rollback") for _ in range(9)]
     now = releases(shop)
     with (shop.folder / "releases" / new / "channels.json").open("a") as file:
         file.write(" ")
@@ -151,7 +171,7 @@ def test_a_release_is_switched_and_rolled_back_and_a_damaged_one_changes_nothing
 
     assert switched.returncode == 0, switched.stdout + switched.stderr
     assert new != old
-    assert rolled_back.returncode == 0, rolled_back.stdout + rolled_back.stderr
+    assert [done.returncode for done in rolled_back] == [0] * 9, rolled_back
     assert now == releases(shop) == {old}
     assert asked.failures == []
     assert damaged.returncode == 1
