@@ -49,7 +49,7 @@ endif
 
 .PHONY: up down status load train release
 up: env ## start everything (prepares, trains and loads what is missing), print the addresses
-	@$(PY) -m scripts.up
+	@$(PY) -m scripts.up $(if $(RELEASE),--release $(RELEASE))
 
 down: env ## stop everything
 	@$(PY) -m scripts.down

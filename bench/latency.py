@@ -44,6 +44,7 @@ from models.release import Release, current
 from services import bootstrap
 from services.common import log
 from services.common.ports import RecommendQuery
+from services.running import OtherCopyError, running_settings
 from services.settings import Settings
 
 CANDIDATES, PAGE = 200, 20
@@ -70,7 +71,11 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--draw", type=Path, help="write the picture here (SVG)")
     parser.add_argument("--json", type=Path, help="write the figures here")
     options = parser.parse_args(argv)
-    settings = Settings()
+    try:
+        settings = running_settings()
+    except OtherCopyError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
     log.configure("ERROR", "console", service="bench")
     name = current(settings.artifacts_dir)
     if name is None or not _answers(settings.address("recommend")):

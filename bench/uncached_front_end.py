@@ -11,7 +11,7 @@ from flask_caching import Cache
 
 from services.bootstrap import web_clients
 from services.common import log
-from services.settings import Settings
+from services.running import running_settings
 from webapp import create_app
 from webapp.cache import SharedCache
 from webapp.cache_counters import CacheCounters
@@ -34,7 +34,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.web_uncached")
     parser.add_argument("--port", type=int, required=True)
     port = parser.parse_args().port
-    settings = Settings()
+    settings = running_settings()
     log.configure("ERROR", "json", service="web")
     with web_clients(settings) as services:
         app = create_app(settings, services)

@@ -32,6 +32,7 @@ from services import bootstrap
 from services.common.errors import EcrsError
 from services.common.item_port import SearchQuery
 from services.common.ports import RecommendQuery
+from services.running import OtherCopyError, running_settings
 from services.settings import ROOT, Settings
 
 OWN_OFFSET = 800  # of the ports of the front ends and the Nginx that the benchmark starts
@@ -58,7 +59,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--connections", type=int, default=8, help="connections at a time (default %(default)s)"
     )
     options = parser.parse_args(argv)
-    settings = Settings()
+    try:
+        settings = running_settings()
+    except OtherCopyError as error:
+        return _fail(str(error))
     wrk, nginx = shutil.which("wrk"), nginx_program()
     if wrk is None or nginx is None:
         missing = "wrk" if wrk is None else "nginx"

@@ -46,9 +46,10 @@ def check_windows(events: CatalogueEvents, begins: Sequence[int], window: int) -
             continue
         shoppers = len(np.unique(data.events.user[data.events.at < begin]))
         raise DataFault(
-            f"{data.name}: of {shoppers:,} shoppers with events before {_day(begin)} nobody has one to "
-            f"predict in the {_length(window)} after it: training needs shoppers who come back in each of "
-            f"the last {len(begins)} periods of that length: export a longer time, or more shoppers"
+            f"{data.name}: of {shoppers:,} shoppers with events before {_day(begin)} "
+            f"nobody has one to predict in the {_length(window)} after it: training needs shoppers who come "
+            f"back in each of the last {len(begins)} periods of that length: export a longer time, or more "
+            "shoppers"
         )
 
 

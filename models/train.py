@@ -46,7 +46,7 @@ from models.moment import Moment, encode_items, encode_users, look
 from models.new_shoppers import new_shopper_samples
 from models.publish import Trained, publish
 from models.registry import make_ranker, make_tower
-from models.release import ARTIFACTS, ReleaseError, set_current
+from models.release import ARTIFACTS, ReleaseError
 from models.requirements import check_events, check_windows
 from models.samples import RankSamples, rank_samples, ranked_users, tower_samples
 from models.windows import validation_window
@@ -122,10 +122,8 @@ class Training:
             calibration,
         )
         folder = publish(trained, check, metrics, self.artifacts)
-        if passed:
-            set_current(folder.name, self.artifacts)
         rmtree(self.kept.folder, ignore_errors=True)
-        self._done("published", folder.name + ("" if passed else ": NOT current, no better than popularity"))
+        self._done("published", folder.name + ("" if passed else ": no better than popularity"))
         return folder, passed
 
     def _look(self, at: int, earlier: Moment | None = None) -> Moment:
@@ -197,8 +195,8 @@ def train(
     resume: bool = True,
     console: Console | None = None,
 ) -> tuple[Path, bool]:
-    """Train, validate and publish; returns the release's folder and whether it passed the gate, and so became
-    current. Raises ReleaseError, ExportError, DataFault."""
+    """Train, validate and publish; returns the release's folder and whether it passed the gate: it beats
+    popularity on the last window. What is served stays. Raises ReleaseError, ExportError, DataFault."""
     artifacts.mkdir(parents=True, exist_ok=True)
     with _alone(artifacts / f".training-{data.name}.lock"):
         seed_everything(config.seed)
@@ -241,7 +239,7 @@ def parse_date(text: str) -> int:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command line; returns the exit status: 0 published, 1 not, 3 published but not good enough."""
+    """The command line; returns the exit status: 0 published, 1 not, 3 no better than popularity."""
     parser = argparse.ArgumentParser(
         prog="python -m models.train", description="Train and publish a release."
     )

@@ -19,7 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     argparse.ArgumentParser(prog="python -m scripts.down", description="Stop ECRS.").parse_args(argv)
     began = time.monotonic()
     try:
-        settings = read_settings()
+        settings = read_settings(lambda settings: settings)  # the state folder is all that counts
         with only_one(settings.state_dir):
             supervisor = Supervisor(settings.state_dir)
             try:

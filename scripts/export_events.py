@@ -24,7 +24,7 @@ from services.common import keys
 from services.common.errors import EcrsError, Unavailable
 from services.common.ports import IMPRESSION
 from services.common.redis import BULK_TIMEOUT_S, Redis, connect, redis_errors
-from services.settings import Settings
+from services.running import running_settings
 from services.user.codec import unpack
 
 PAGE = 5_000  # stream entries, or shoppers' keys, of one answer
@@ -92,7 +92,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; its exit code."""
     options = _parser().parse_args(argv)
     try:
-        client = connect(options.redis or Settings().redis(), timeout_s=BULK_TIMEOUT_S)
+        client = connect(options.redis or running_settings().redis(), timeout_s=BULK_TIMEOUT_S)
         try:
             table = table_of(impressions(client) if options.impressions else live_events(client))
         finally:

@@ -114,9 +114,12 @@ def previous(artifacts: Path) -> str:
 
 
 def newest(settings: Settings) -> str:
-    """The newest release of the dataset. Raises CommandError when there is none."""
+    """The newest release of the dataset. Raises CommandError if there is none, or it failed its gate."""
     for name in list_releases(settings.artifacts_dir):
         if name.rpartition("-")[0] == settings.dataset:
+            problem = building.gate_problem(settings.artifacts_dir / name)
+            if problem:
+                raise CommandError(f"{problem}; make release NAME={name} serves it all the same")
             return name
     raise CommandError(f"no release of {settings.dataset} in {settings.artifacts_dir}: say make train")
 

@@ -39,7 +39,7 @@ from scripts.redis_load.sources import (
 from services.common import keys
 from services.common.errors import EcrsError, Unavailable
 from services.common.redis import BULK_TIMEOUT_S, Redis, connect
-from services.settings import Settings
+from services.running import OtherCopyError, running_settings
 from services.user.service import MAX_EVENTS
 
 _ORIGINAL_DATASET = {
@@ -113,7 +113,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _connect(url: str | None) -> Redis:
-    default = Settings().redis()
+    try:
+        default = running_settings().redis()
+    except OtherCopyError as error:
+        raise Unavailable(str(error)) from error
     try:
         return connect(url or default, timeout_s=BULK_TIMEOUT_S)
     except ValueError as error:

@@ -12,7 +12,7 @@ from pathlib import Path
 import redis
 
 from models.release import ReleaseError
-from scripts.console import CommandError, console, fail, read_settings
+from scripts.console import CommandError, console, fail, of_this_copy, read_settings
 from scripts.supervision import building
 from scripts.supervision.config import log_path, nginx_conf, supervisord_conf
 from scripts.supervision.health import wait_healthy
@@ -31,10 +31,11 @@ _LOG_LINES = 8
 class Up:
     """One run of `make up`."""
 
-    def __init__(self, settings: Settings, steps: Steps, timeout_s: float) -> None:
+    def __init__(self, settings: Settings, steps: Steps, timeout_s: float, named: str = "") -> None:
         self._settings = settings
         self._steps = steps
         self._timeout_s = timeout_s
+        self._named = named
         self._supervisor = Supervisor(settings.state_dir)
 
     def run(self) -> None:
@@ -42,13 +43,14 @@ class Up:
         self._steps.skip("environment", f"Python {sys.version.split()[0]}")
         building.check_disk(self._settings)
         self._clear_the_ground()
-        release = building.pick_release(self._settings)
+        release = self._pick()
         self._check_ports(release)
         self._prepare()
+        release = self._train(
+            release
+        )  # before anything starts: what cannot be trained leaves nothing running
         self._supervise(release)
         self._start("stores", 0, 0)
-        release = self._train(release)
-        self._supervise(release)
         self._load(release)
         self._start("services", 1, 4)
         print_addresses(self._steps.console, self._settings, release.name)
@@ -64,6 +66,17 @@ class Up:
         if left:
             with self._steps.step("leftovers") as step:
                 step.note = "ended " + ", ".join(end(left))
+
+    def _pick(self) -> Path | None:
+        """The release to serve if there is one: the one that is served, or a first one that is named."""
+        served = building.pick_release(self._settings)
+        if not self._named or (served is not None and served.name == self._named):
+            return served
+        if served is not None:
+            raise CommandError(
+                f"{served.name} is served here: to change it say make release NAME={self._named}"
+            )
+        return building.named_release(self._settings, self._named)
 
     def _prepare(self) -> None:
         title, folder = "data", building.prepared_dir(self._settings)
@@ -82,9 +95,12 @@ class Up:
         with self._steps.step(f"train ({self._settings.train_config})", talks=True) as step:
             trained = building.train(self._settings)
             step.note = trained.name
+        problem = building.gate_problem(trained)
+        if problem:
+            raise CommandError(f"{problem}; make up RELEASE={trained.name} serves it all the same")
         return trained
 
-    def _supervise(self, release: Path | None) -> None:
+    def _supervise(self, release: Path) -> None:
         """Let supervisord know the parts as they are now; it is started if it does not run."""
         nginx_dir(self._settings).mkdir(parents=True, exist_ok=True)
         (nginx_dir(self._settings) / "nginx.conf").write_text(nginx_conf(self._settings), "utf-8")
@@ -153,16 +169,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--timeout", type=float, default=90.0, help="seconds a part may take to become healthy (%(default)s)"
     )
+    parser.add_argument(
+        "--release", default="", metavar="NAME", help="serve this one first, even if popularity is as good"
+    )
     options = parser.parse_args(argv)
     began = time.monotonic()
     try:
-        settings = read_settings()
+        settings = read_settings(of_this_copy)
         problem = settings.exposure_problem(settings.bind)
         if problem:
             raise CommandError(problem)
         with only_one(settings.state_dir):
             out = console()
-            Up(settings, Steps(out), options.timeout).run()
+            Up(settings, Steps(out), options.timeout, options.release).run()
             out.print(f"\n[bold green]ECRS is up[/bold green] after {time.monotonic() - began:.1f} s")
             if nginx_program() is None:
                 out.print(

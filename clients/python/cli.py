@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -19,6 +18,8 @@ import grpc
 from clients.python import modern, original
 from clients.python.credentials import with_token
 from clients.python.output import Failure, Table
+from services.running import running_settings
+from services.settings import Settings
 
 PORTS = {"user": 8910, "item": 8920, "recommend": 8930, "recall": 8950, "rank": 8960}
 EVENT_TYPES = ("view", "click", "cart", "purchase", "favorite", "comment", "rate", "dislike", "impression")
@@ -27,13 +28,18 @@ EVENT_TYPES = ("view", "click", "cart", "purchase", "favorite", "comment", "rate
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit status: 0, 1 when the service says no or is away, 2 for a wrong call."""
     options = _parser().parse_args(argv)
+    try:
+        settings = running_settings() if options.port_offset is None else Settings()
+    except ValueError as error:
+        return _fail(" ".join(str(error).split()))
+    offset = settings.port_offset if options.port_offset is None else options.port_offset
     channels: dict[str, grpc.Channel] = {}
 
     def connect(service: str) -> grpc.Channel:
-        address = f"{options.host}:{PORTS[service] + options.port_offset}"
+        address = f"{options.host}:{PORTS[service] + offset}"
         if service not in channels:
             channels[service] = grpc.insecure_channel(address)
-        return with_token(channels[service], os.environ.get("ECRS_SERVICE_TOKEN", ""))
+        return with_token(channels[service], settings.service_token.get_secret_value())
 
     started = time.perf_counter()
     try:
@@ -90,7 +96,9 @@ COMMANDS: dict[str, Command] = {
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m clients.python.cli", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1", help="where the services are (%(default)s)")
-    parser.add_argument("--port-offset", type=int, default=0, help="added to every port (%(default)s)")
+    parser.add_argument(
+        "--port-offset", type=int, help="added to every port (default: as the copy has it that runs here)"
+    )
     parser.add_argument("--timeout", type=float, default=5.0, help="seconds a call may take (%(default)s)")
     parser.add_argument("--json", action="store_true", help="print one JSON object a row")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")

@@ -7,12 +7,13 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 import redis
 
 from models.features.schema import FORMAT_VERSION
-from models.release import SCHEMA, current, list_releases, set_current
+from models.release import MANIFEST, SCHEMA, current, list_releases, set_current
 from scripts.console import CommandError
 from scripts.supervision.supervisor import environment
 from services.common.keys import DATASET
@@ -20,10 +21,14 @@ from services.settings import ROOT, Settings
 
 PREVIOUS = "previous"
 """File beside `current` in the artifacts folder: the release that was current before."""
+RELEASED = "released"
+"""File in the state folder: the release that this copy serves."""
 RELEASE_KEY = "ecrs:release"
 LOADED_KEY = "ecrs:loaded"
 """Redis hash of what is loaded: `data` (the prepared data's fingerprint), `release`, `milvus` (the URI)."""
 
+NO_BETTER = 3
+"""The exit status of `models.train` for a release that popularity is as good as."""
 _NEEDED_BYTES = 10**9
 _TIMEOUT_S = 5.0
 _FILES = ("users.parquet", "items.parquet", "events.parquet", "dataset.toml", "report.json")
@@ -76,9 +81,39 @@ def prepare(settings: Settings) -> None:
 
 
 def pick_release(settings: Settings) -> Path | None:
-    """The release of the dataset to serve: the current one if it is of this dataset, else the newest; none of
-    ``outdated``."""
-    return next((release for release in _releases(settings) if not _is_outdated(release)), None)
+    """The release of the dataset to serve: the one that this copy served last, else the current one, else the
+    newest that passed its gate; none of ``outdated``."""
+    released = _released(settings)
+    for release in _releases(settings):
+        if not _is_outdated(release) and (release.name in released or not gate_problem(release)):
+            return release
+    return None
+
+
+def named_release(settings: Settings, name: str) -> Path:
+    """The release of this name. Raises CommandError if there is none, or it is of another dataset."""
+    names = [release.name for release in _releases(settings)]
+    if name not in names:
+        have = ", ".join(names) or "none"
+        raise CommandError(
+            f"{name}: no release of {settings.dataset} in {settings.artifacts_dir}; there are: {have}"
+        )
+    return settings.artifacts_dir / name
+
+
+def gate_problem(release: Path) -> str:
+    """Why a release is served only if it is named; empty where nothing speaks against it."""
+    try:
+        metrics = json.loads((release / MANIFEST).read_text("utf-8"))["metrics"]
+        if metrics["gate_passed"]:
+            return ""
+        found, popular = (metrics[name]["ndcg_at_20"] for name in ("pipeline", "popularity"))
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""  # not measured, or damaged: loading it says how
+    return (
+        f"{release.name} is not served by itself: on the last {metrics['window_days']:g} days of the data "
+        f"its lists are no better than what is popular (N@20 {found:.4f} to {popular:.4f}): more events help"
+    )
 
 
 def outdated(settings: Settings) -> list[Path]:
@@ -86,10 +121,19 @@ def outdated(settings: Settings) -> list[Path]:
     return [release for release in _releases(settings) if _is_outdated(release)]
 
 
+def _released(settings: Settings) -> list[str]:
+    """What was released: by this copy, and by whichever copy of these artifacts was the last to do so."""
+    try:
+        own = (settings.state_dir / RELEASED).read_text("utf-8").strip()
+    except FileNotFoundError:
+        own = ""
+    return [name for name in (own, current(settings.artifacts_dir)) if name]
+
+
 def _releases(settings: Settings) -> list[Path]:
-    """The dataset's releases, the current one first, then by age."""
-    named = current(settings.artifacts_dir)
-    names = dict.fromkeys([*([named] if named else []), *list_releases(settings.artifacts_dir)])
+    """The dataset's releases, those released first, then by age."""
+    every = list_releases(settings.artifacts_dir)
+    names = dict.fromkeys([*(name for name in _released(settings) if name in every), *every])
     return [settings.artifacts_dir / name for name in names if name.rpartition("-")[0] == settings.dataset]
 
 
@@ -101,19 +145,19 @@ def _is_outdated(release: Path) -> bool:
     return bool(version != FORMAT_VERSION)
 
 
-def train(settings: Settings) -> Path:
-    """Train a first release and return its folder."""
-    run_training(settings)
-    release = pick_release(settings)
-    if release is None:
-        raise CommandError(f"training left no release in {settings.artifacts_dir}: see its messages above")
-    return release
+def train(settings: Settings, *arguments: str) -> Path:
+    """Train a release of the prepared data and return its folder; nothing is switched to it.
 
-
-def run_training(settings: Settings, *arguments: str) -> None:
-    """Train a release of the prepared data; `arguments` go to `models.train`."""
+    `arguments` go to `models.train`.
+    """
     folders = ("--data", str(prepared_dir(settings)), "--out", str(settings.artifacts_dir))
-    run("training", settings, "models.train", *folders, "--config", settings.train_config, *arguments)
+    options = ("--config", settings.train_config, *arguments)
+    before = set(_releases(settings))
+    run("training", settings, "models.train", *folders, *options, fine=(0, NO_BETTER))
+    made = [release for release in _releases(settings) if release not in before]
+    if not made:
+        raise CommandError(f"training left no release in {settings.artifacts_dir}: see its messages above")
+    return made[0]
 
 
 def load_vectors(settings: Settings, release: Path) -> None:
@@ -164,6 +208,7 @@ def move_pointer(settings: Settings, release: str) -> str:
         client.set(RELEASE_KEY, release)
     if before and before != release:
         (settings.artifacts_dir / PREVIOUS).write_text(before + "\n", "utf-8")
+    (settings.state_dir / RELEASED).write_text(release + "\n", "utf-8")
     set_current(release, settings.artifacts_dir)
     return before
 
@@ -181,15 +226,16 @@ def connect(settings: Settings) -> redis.Redis:
     return redis.Redis.from_url(url, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S)
 
 
-def run(what: str, settings: Settings, module: str, *arguments: str) -> None:
-    """Run one of our programs on this terminal. Raises CommandError when it fails; its message is above."""
+def run(what: str, settings: Settings, module: str, *arguments: str, fine: Collection[int] = (0,)) -> None:
+    """Run one of our programs on this terminal. Raises CommandError when its exit status is not in `fine`: its
+    own message is above then."""
     command = [sys.executable, "-m", module, *arguments]
     try:
         status = subprocess.run(command, cwd=ROOT, env=environment(settings), check=False).returncode
     except OSError as error:
         full = error.errno == errno.ENOSPC
         raise CommandError(f"{what}: {'the disk is full: make room' if full else error}") from error
-    if status != 0:
+    if status not in fine:
         raise CommandError(f"{what} failed (exit status {status}): its message is above")
 
 

@@ -19,6 +19,7 @@ from supervisor.xmlrpc import SupervisorTransport
 
 from scripts.console import CommandError
 from scripts.supervision.config import config_path, log_path, pid_path, restarts_path, socket_path
+from services import running
 from services.settings import ROOT, Settings
 
 MARK = "ECRS_SUPERVISED_IN"
@@ -75,6 +76,7 @@ class Supervisor:
         (self._state / "log").mkdir(parents=True, exist_ok=True)
         self._write(conf)
         self._digest_path.write_text(_digest(settings), "ascii")
+        running.remember(settings)
         self._socket.unlink(missing_ok=True)
         command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(config_path(self._state))]
         done = subprocess.run(
@@ -154,6 +156,7 @@ class Supervisor:
         files = (pid_path, config_path, restarts_path)
         for path in (self._socket, self._digest_path, *(file(self._state) for file in files)):
             path.unlink(missing_ok=True)
+        running.forget(self._state)
 
     @property
     def _digest_path(self) -> Path:

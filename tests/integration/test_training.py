@@ -10,7 +10,7 @@ import pytest
 
 from models.export import onnx_runner, paddle_runner
 from models.features import DAY_MS, Event, UserContext
-from models.release import Release, current
+from models.release import Release, list_releases
 from models.train import main
 from tests.unit.models.prepared import write_prepared
 
@@ -22,8 +22,7 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Release:
     folder = tmp_path_factory.mktemp("training")
     data = write_prepared(folder / "prepared")
     assert main(["--data", str(data), "--config", "quick", "--out", str(folder / "artifacts")]) == 0
-    name = current(folder / "artifacts")
-    assert name is not None
+    (name,) = list_releases(folder / "artifacts")
     return Release.load(folder / "artifacts" / name)
 
 
@@ -81,8 +80,8 @@ def test_paddle_serving_finds_its_own_layout(release: Release) -> None:
     assert {"model.json", "model.pdiparams", "serving_server_conf.prototxt"} <= names
 
 
-def test_nothing_is_left_behind(release: Release) -> None:
-    assert sorted(path.name for path in release.path.parent.iterdir()) == sorted([release.name, "current"])
+def test_nothing_but_the_release_is_left_behind_and_none_is_current(release: Release) -> None:
+    assert [path.name for path in release.path.parent.iterdir()] == [release.name]
 
 
 @pytest.mark.parametrize("arguments", [["--data", "no/such/folder"]])

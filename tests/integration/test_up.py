@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -135,6 +136,17 @@ def test_a_port_in_use_by_another_program_is_one_line(shop: Shop) -> None:
     assert f"port {PORTS['rank'] + other} (rank service) is in use by pid {os.getpid()}" in done.stderr
 
 
+def test_the_state_folder_alone_tells_commands_which_copy_is_meant(shop: Shop) -> None:
+    asked = shop.command("status", "--json", only_state=True)
+    elsewhere = shop.command("status", only_state=True, ECRS_PORT_OFFSET="7")
+
+    assert asked.returncode == 0, asked.stdout + asked.stderr
+    assert {row["port"] - shop.offset for row in json.loads(asked.stdout)} == {PORTS[name] for name in PARTS}
+    assert elsewhere.returncode == 1
+    assert elsewhere.stderr.count("\n") == 1
+    assert f"ECRS_PORT_OFFSET is 7 in the environment or .env, but {shop.offset} for" in elsewhere.stderr
+
+
 def releases(shop: Shop) -> set[str]:
     """The releases that PaddleServing and the pointer's followers work with, and that `current` names."""
     named = (shop.folder / "releases" / "current").read_text().strip()
@@ -159,9 +171,10 @@ def writers(shop: Shop) -> Iterator[Writers]:
 def test_releases_are_switched_ten_times_under_writes_and_a_damaged_one_changes_nothing(shop: Shop) -> None:
     (old,) = releases(shop)
     assert shop.command("train").returncode == 0
+    trained = releases(shop)
 
     with lists(shop) as asked, writers(shop):
-        switched = shop.command("release")
+        switched = shop.command("release", only_state=True)
         (new,) = releases(shop)
         rolled_back = [shop.command("release", "--rollback") for _ in range(9)]
     now = releases(shop)
@@ -170,6 +183,7 @@ def test_releases_are_switched_ten_times_under_writes_and_a_damaged_one_changes_
     damaged = shop.command("release", new)
 
     assert switched.returncode == 0, switched.stdout + switched.stderr
+    assert trained == {old}
     assert new != old
     assert [done.returncode for done in rolled_back] == [0] * 9, rolled_back
     assert now == releases(shop) == {old}

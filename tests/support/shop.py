@@ -52,15 +52,14 @@ class Shop:
         finally:
             self.command("down")
 
-    def command(self, name: str, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
-        """Run `python -m scripts.<name>` with this copy's settings."""
+    def command(
+        self, name: str, *arguments: str, only_state: bool = False, **settings: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `python -m scripts.<name>` with this copy's settings; `only_state`: with its state folder alone."""
         environment = {
             **{key: value for key, value in os.environ.items() if not key.startswith("ECRS_")},
             "ECRS_STATE_DIR": str(self.state_dir),
-            "ECRS_PREPARED_DIR": str(self.folder / "prepared"),
-            "ECRS_ARTIFACTS_DIR": str(self.folder / "releases"),
-            "ECRS_DATASET": self.dataset,
-            "ECRS_PORT_OFFSET": str(self.offset),
+            **({} if only_state else self._settings()),
             **settings,
         }
         return subprocess.run(
@@ -68,6 +67,14 @@ class Shop:
             cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=900,
             stdin=subprocess.DEVNULL,
         )  # fmt: skip
+
+    def _settings(self) -> dict[str, str]:
+        return {
+            "ECRS_PREPARED_DIR": str(self.folder / "prepared"),
+            "ECRS_ARTIFACTS_DIR": str(self.folder / "releases"),
+            "ECRS_DATASET": self.dataset,
+            "ECRS_PORT_OFFSET": str(self.offset),
+        }
 
     def status(self) -> dict[str, dict[str, Any]]:
         rows = json.loads(self.command("status", "--json").stdout)
