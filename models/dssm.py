@@ -27,7 +27,7 @@ Tensor = paddle.Tensor
 
 
 class Terms(nn.Layer):
-    """The mean of a text's terms, rare ones weighing more: Σ w e / Σ w, w = log(1 + N / items with it)."""
+    """A text as the mean of its terms, Σ w e / Σ w, where w = log(1 + N / items with the term)."""
 
     def __init__(self, buckets: int, dim: int) -> None:
         super().__init__()

@@ -15,10 +15,12 @@ import numpy.typing as npt
 
 from models import channels
 from models.config import TrainConfig
+from models.content_fit import fit_content
+from models.content_store import write_content
 from models.dataset import CatalogueEvents, PreparedData, Record
 from models.deepfm import Calibrated
 from models.export import export_network, serving_layout
-from models.features import FeatureEncoder, FeatureSchema, ItemTable, encode_texts, item_feeds
+from models.features import STATS, FeatureEncoder, FeatureSchema, ItemTable, encode_texts, item_feeds
 from models.features import encode_items as encode_records
 from models.fitting import encode
 from models.moment import Moment, best, encode_items, user_feeds
@@ -69,6 +71,7 @@ def publish(trained: Trained, samples: RankSamples, metrics: dict[str, Any], art
         writer.text("channels.json", _channels(trained).to_json())
         writer.segments(trained.final.segments)
         _new_items(trained, writer)
+        _content(trained, writer)
         networks = _export(trained, samples, writer.path)
         return writer.publish(
             {
@@ -104,6 +107,17 @@ def _new_items(trained: Trained, writer: ReleaseWriter) -> None:
         encode(trained.tower.item, list(feeds.values())) if records else np.zeros((0, width), np.float32)
     )
     write_new_items(writer, model, data.item_ids, records, vectors)
+
+
+def _content(trained: Trained, writer: ReleaseWriter) -> None:
+    """Which items of the data are alike by what is written about them; nothing where nothing is."""
+    table, data = trained.final.table, trained.data
+    place = {item: index for index, item in enumerate(data.item_ids)}
+    chosen = np.array([place[item] for item in table.ids], np.int64)
+    popularity = table.stats[:, STATS.index("popularity_90d")]
+    content = fit_content(data.records, chosen, popularity, trained.schema.seed)
+    if content is not None:
+        write_content(writer, content)
 
 
 def _export(trained: Trained, samples: RankSamples, folder: Path) -> dict[str, Any]:

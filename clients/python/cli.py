@@ -121,7 +121,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--page-size", type=int)
     command = commands.add_parser("similar", help="items like one")
     command.add_argument("item_id", metavar="id")
-    command.add_argument("--channel", action="append", default=[], help="item_to_item or two_tower")
+    command.add_argument("--channel", action="append", default=[], help="item_to_item, two_tower or content")
     command.add_argument("--page-size", type=int)
     command = commands.add_parser("search", help="items by words")
     command.add_argument("words", nargs="+")

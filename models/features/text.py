@@ -1,10 +1,10 @@
 """Titles and descriptions as numbers: words, parts of words, and where no spaces are written, pairs of signs.
 
-    "Retro Mug, 0.50 litre"  ->  words  retro · mug · 0.5l     parts  <re <ret <retr ret retr retro …
+    "Retro Mugs, 0.50 litre" ->  words  retro · mug · 0.5l     parts  <re <ret <retr ret retr retro …
     "白色陶瓷杯"              ->  words  白色 · 色陶 · 陶瓷 · 瓷杯
 
-Case, accents and the way a number or its unit is written make no difference. Parts are the 3 to 5 letters in
-a row of a word between marks of its ends; they bring together "mug" and "mugs", "Kerzenhalter" and
+Case, accents, a plural s and the way a number or its unit is written make no difference. Parts are the 3 to
+5 letters in a row of a word between marks of its ends; they bring together "Kerzenhalter" and
 "Teelichthalter". A term's number is a blake2b hash with the schema's seed: the same on every machine.
 """
 
@@ -67,7 +67,7 @@ def words(text: str) -> list[str]:
         elif match.lastgroup == "signs" and len(token) > 1:
             found += [token[start : start + 2] for start in range(len(token) - 1)]
         else:
-            found.append(_number(token) if match.lastgroup == "number" else token[:_WORD_LIMIT])
+            found.append(_number(token) if match.lastgroup == "number" else _singular(token[:_WORD_LIMIT]))
         number = match.lastgroup == "number"
     return found
 
@@ -128,6 +128,11 @@ class TextHasher:
             inner = tuple(dict.fromkeys(self.number("part", part) for part in parts(word)))
             known = self._known[word] = (self.number("word", word), inner)
         return known
+
+
+def _singular(word: str) -> str:
+    """Without the s of a plural, as most European languages write it; what else ends so loses it alike."""
+    return word[:-1] if len(word) > 3 and word[-1] == "s" and word[-2] not in "siu" else word
 
 
 def _number(token: str) -> str:

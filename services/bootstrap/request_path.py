@@ -38,8 +38,7 @@ from services.user.client import UserClient
 if TYPE_CHECKING:
     from services.rank.loaded import LoadedRanker
     from services.rank.service import RankService
-    from services.recall.fresh import FreshItems
-    from services.recall.loaded import LoadedRelease
+    from services.recall.loaded import LoadedRelease, Registered
     from services.recall.service import RecallService
 
 T = TypeVar("T")
@@ -142,7 +141,7 @@ def _recall(settings: Settings) -> tuple[Part[RecallService], ReleaseStore[Loade
     releases = ReleaseStore(settings.artifacts_dir, load, store, warm=LoadedRelease.warm).open()
     items = RedisItemStore(store)
     live = LiveItems(
-        items.written, partial(_records, items), lambda: _fresh(releases), availability.refresh
+        items.written, partial(_records, items), lambda: _registered(releases), availability.refresh
     ).open()
     part = Part(
         RecallService(releases, availability),
@@ -173,10 +172,10 @@ def _app_with_contexts(
     )
 
 
-def _fresh(releases: ReleaseStore[LoadedRelease]) -> FreshItems | None:
-    """The new items of the current release; None while there is none."""
+def _registered(releases: ReleaseStore[LoadedRelease]) -> Registered | None:
+    """What registered items are handed to; None while no release is loaded, or it wants none."""
     try:
-        return releases.get().fresh
+        return releases.get().registered
     except ReleaseNotLoaded:
         return None
 

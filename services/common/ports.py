@@ -26,8 +26,8 @@ IMPRESSION = "impression"
 CHANNELS = ("two_tower", "item_to_item", "bought_again", "popular", "segment", "trending", "new")
 """Recall channels in the order of preference when two give an item the same place."""
 
-SIMILAR_CHANNELS = ("item_to_item", "two_tower")
-"""Channels of similar items: bought together, and alternatives."""
+SIMILAR_CHANNELS = ("item_to_item", "two_tower", "content")
+"""Channels of similar items: bought together, near in the embedding, alike by what is written about them."""
 
 
 class Degradation(Enum):

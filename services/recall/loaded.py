@@ -6,17 +6,20 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 
+from models.content_store import read_content
 from models.features import EVENT_TYPES, FeatureSchema, HistorySummary, UserContext
 from models.new_items_store import read_new_items
 from models.release import Channel, Release
 from services.common.errors import Unavailable
 from services.common.ports import ItemFilter
 from services.common.rpc.breaker import Breaker
+from services.recall.alike import AlikeItems
 from services.recall.availability import LiveSet
 from services.recall.catalogue import Catalogue, Mask, Rows
 from services.recall.fresh import FreshItems
@@ -45,6 +48,21 @@ class UserTower:
         return vector / max(float(np.linalg.norm(vector)), 1e-12)
 
 
+class Registered:
+    """Takes in what is registered while a release serves, for all who want it."""
+
+    def __init__(self, takers: Sequence[FreshItems | AlikeItems]) -> None:
+        self._takers = takers
+
+    def knows(self, item_id: str) -> bool:
+        """Whether nobody wants to hear of it again."""
+        return all(taker.knows(item_id) for taker in self._takers)
+
+    def add(self, records: Sequence[Mapping[str, Any]]) -> int:
+        """Hand on items in the Redis form; returns how many somebody took."""
+        return max(taker.add(records) for taker in self._takers)
+
+
 class LoadedRelease:
     """Everything recall reads of one release. Build it with `load`; safe to share between threads."""
 
@@ -67,6 +85,10 @@ class LoadedRelease:
         self.segments = release.segments.in_memory()
         stored = read_new_items(release)
         self.fresh = FreshItems(stored, self.schema, self.table.data_end) if stored is not None else None
+        content = read_content(release)
+        self.alike = AlikeItems(content, self.item_ids, self.schema) if content is not None else None
+        takers = [part for part in (self.fresh, self.alike) if part is not None]
+        self.registered = Registered(takers) if takers else None
         self._tower = tower
         self._available = (0, catalogue.available)  # version of the live set, mask
         self._lock = Lock()

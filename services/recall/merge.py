@@ -16,7 +16,9 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from services.common.ports import CHANNELS, Candidate
+from services.common.ports import CHANNELS, SIMILAR_CHANNELS, Candidate
+
+_NAMES = tuple(dict.fromkeys((*CHANNELS, *SIMILAR_CHANNELS)))
 
 Rows = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
@@ -48,6 +50,7 @@ class Quotas:
     trending: float = 0.04
     segment: float = 0.04
     new: float = 0.02
+    content: float = 0.12  # of similar items: as many as two_tower
     leading: int = 0  # the first items of `segment` come before all turns
 
     def of(self, channel: str) -> float:
@@ -87,7 +90,7 @@ def merge(found: Mapping[str, Found], quotas: Quotas, top_k: int, item_ids: Ids)
         found: by channel name.
         item_ids: id of each row.
     """
-    names = [name for name in CHANNELS if name in found and len(found[name].rows)]
+    names = [name for name in _NAMES if name in found and len(found[name].rows)]
     if not names:
         return ()
     rows = np.concatenate([found[name].rows for name in names])
@@ -98,7 +101,7 @@ def merge(found: Mapping[str, Found], quotas: Quotas, top_k: int, item_ids: Ids)
             for name in names
         ]
     )
-    order = np.argsort(due, kind="stable")  # at equal times the channel named first in CHANNELS goes first
+    order = np.argsort(due, kind="stable")  # at equal times the channel named first goes first
     distinct, first = np.unique(rows[order], return_index=True)
     taken = np.sort(first)[:top_k]
     chosen = order[taken]  # [k] positions in the concatenation
@@ -117,7 +120,7 @@ def merge(found: Mapping[str, Found], quotas: Quotas, top_k: int, item_ids: Ids)
         place = slot[np.searchsorted(distinct, part.rows)]
         mine = np.flatnonzero(place >= 0)
         at = place[mine]
-        number = CHANNELS.index(name)
+        number = _NAMES.index(name)
         bits[at] |= 1 << number
         deciding[(chosen >= start) & (chosen < start + len(part.rows))] = number
         if len(part.reason_rows):
@@ -143,8 +146,8 @@ def merge(found: Mapping[str, Found], quotas: Quotas, top_k: int, item_ids: Ids)
     )
 
 
-@lru_cache(maxsize=1024)  # 7 × 128 combinations at most
+@lru_cache(maxsize=1024)
 def _channel_names(deciding: int, bits: int) -> tuple[str, ...]:
-    """The deciding channel, then the others in the order of `CHANNELS`."""
-    others = (name for number, name in enumerate(CHANNELS) if bits >> number & 1 and number != deciding)
-    return (CHANNELS[deciding], *others)
+    """The deciding channel, then the others in the order of preference."""
+    others = (name for number, name in enumerate(_NAMES) if bits >> number & 1 and number != deciding)
+    return (_NAMES[deciding], *others)

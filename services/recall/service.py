@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -102,27 +103,35 @@ class RecallService:
         release: str = "",
         channels: Sequence[str] = (),
     ) -> RecallResult:
-        """See `RecallPort`. Neighbours by shoppers first, then the nearest vectors; never the item itself."""
+        """See `RecallPort`. Neighbours by shoppers, the nearest vectors and what is written alike; never the
+        item itself. An item that the release lacks has only the last of these."""
         end = time.monotonic() + timeout_s
         item_id = check_id("item_id", item_id)
         wanted = check_channels(channels, SIMILAR_CHANNELS) or SIMILAR_CHANNELS
         _check(top_k, timeout_s, item_filter)
         loaded = self._releases.get(release)
         row = int(loaded.rows_of([item_id])[0])
-        if row < 0:
+        found: dict[str, Found] = {}
+        if "content" in wanted and loaded.alike is not None:
+            found["content"] = Found(*loaded.alike.of(item_id))
+        if row < 0 and not ("content" in found and len(found["content"].rows)):
             raise NotFound(f"item {item_id} is not in release {loaded.name}")
         live = self._availability.current
         shared = loaded.allowed(item_filter, None, live)
         allowed = np.ones(len(loaded.item_ids), np.bool_) if shared is None else shared.copy()
-        allowed[row] = False
         degraded: set[Degradation] = set()
-        found: dict[str, Found] = {}
-        if "item_to_item" in wanted:
+        if "content" in found:
+            rows, scores = found["content"].rows, found["content"].scores
+            permitted = allowed[rows]
+            found["content"] = Found(rows[permitted][:top_k], scores[permitted][:top_k])
+        if row >= 0:
+            allowed[row] = False
+        if row >= 0 and "item_to_item" in wanted:
             near = np.asarray(loaded.neighbours[row], np.int64)
             kept = np.flatnonzero((near >= 0) & allowed[near])[:top_k]
             reasons = np.full(len(kept), row, np.int64)
             found["item_to_item"] = Found(near[kept], loaded.neighbour_scores[row][kept], reasons)
-        if "two_tower" in wanted:
+        if row >= 0 and "two_tower" in wanted:
             try:
                 rows, scores, failed = loaded.search.nearest(
                     loaded.vectors[row], top_k, allowed, max(end - time.monotonic(), 0.001)
@@ -134,7 +143,10 @@ class RecallService:
                 found["two_tower"] = Found(rows, scores)
                 if failed:
                     degraded.add(Degradation.INDEX)
-        candidates: tuple[Candidate, ...] = merge(found, self._quotas, top_k, loaded.item_ids)
+        candidates: tuple[Candidate, ...] = tuple(
+            replace(one, reason_item_id=item_id) if one.channels[0] == "content" else one
+            for one in merge(found, self._quotas, top_k, loaded.item_ids)
+        )
         reports = tuple(ChannelReport(name, len(part.rows)) for name, part in found.items())
         return RecallResult(candidates, loaded.name, frozenset(degraded), reports)
 

@@ -22,7 +22,10 @@ _KINDS = {
     "segment": "popular_in_segment",
     "trending": "trending",
     "new": "new",
+    "content": "similar_to",
 }
+_OF_ITEM = ("because_of_item", "similar_to")
+"""Kinds of reasons that name another item."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +109,7 @@ class PageMaker:
         for position in page:
             candidate = scored.candidates[position]
             wanted.setdefault(candidate.item_id)
-            if (
-                candidate.reason_item_id
-                and _kind(candidate, scored.from_session[position]) == "because_of_item"
-            ):
+            if candidate.reason_item_id and _kind(candidate, scored.from_session[position]) in _OF_ITEM:
                 wanted.setdefault(candidate.reason_item_id)
         return [item_id for item_id in wanted if item_id not in asked]
 
@@ -152,7 +152,7 @@ def _kind(candidate: Candidate, from_session: bool) -> str:
 
 def _reason(candidate: Candidate, from_session: bool, details: Mapping[str, Item]) -> Reason:
     kind = _kind(candidate, from_session)
-    if kind == "because_of_item":
+    if kind in _OF_ITEM:
         source = details.get(candidate.reason_item_id)
         return Reason(kind, candidate.reason_item_id, source.title if source else "")
     if kind == "bought_again":

@@ -255,9 +255,10 @@ class RecommendService:
     def _same_category(
         self, item_id: str, wanted: int, item_filter: ItemFilter, channels: Sequence[str], run: Run
     ) -> RecallResult | None:
-        """For an item the release lacks: popular items of its leaf category. Raises NotFound.
+        """For an item of which recall knows nothing: popular items of its leaf category. Raises NotFound.
 
-        Those are alternatives; what is bought together with it nobody knows yet.
+        Those are alternatives; what is bought together with it nobody knows yet. Without a category there are
+        none: what is popular everywhere is not similar.
         """
         found = run.ask(
             "item",
@@ -267,9 +268,9 @@ class RecommendService:
         )
         if found is None or not found[0]:
             raise NotFound(f"item {item_id!r} is not in the catalogue")
-        if channels and "two_tower" not in channels:
-            return RecallResult((), self._fallback.current.release)
         leaf = found[0][0].category_path[-1:]
+        if not leaf or (channels and "two_tower" not in channels):
+            return RecallResult((), self._fallback.current.release)
         narrowed = item_filter if item_filter.categories else replace(item_filter, categories=frozenset(leaf))
         nobody = UserContext("", {}, (), self._clock_ms())
         return run.ask(

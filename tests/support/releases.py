@@ -15,6 +15,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from models.content import ContentNeighbours
+from models.content_fit import fit_content
+from models.content_store import write_content
 from models.features import STATS, FeatureSchema, ItemTable, cross_names
 from models.release import Channels, ReleaseWriter
 
@@ -68,12 +71,14 @@ def write_release(
     seed: int = 5,
     export_ranker: Exporter | None = None,
     popularity: Mapping[int, float] | None = None,
+    others: Sequence[Mapping[str, Any]] | None = None,
 ) -> Path:
     """Write the tiny release into the folder `artifacts`; returns its own folder.
 
     Args:
         export_ranker: another ranker in the place of the logistic one, which is ONNX only.
         popularity: of the last 90 days, by row; 0 for the others.
+        others: items of the data that are not in the release; given, it says which are alike in writing.
     """
     rng = np.random.default_rng(seed)
     schema = FeatureSchema.from_dataset(DATASET, category_levels=2, n_item_ids=N_ITEMS, sequence_length=16)
@@ -103,6 +108,8 @@ def write_release(
             "neighbour_scores": scores,
         }.items():
             writer.array(f"{part}.npy", values)
+        if others is not None:
+            write_content(writer, _content(others, schema.seed))
         networks = {
             "user_tower": user_tower(schema, vectors, rng),
             "item_tower": user_tower(schema, vectors, rng),  # never run by the services
@@ -186,6 +193,13 @@ def ranker(schema: FeatureSchema, rng: np.random.Generator) -> onnx.ModelProto:
         "column": np.array(column, np.int64),
     }
     return _model(nodes, feeds, ("probability", [None, 1]), constants)
+
+
+def _content(others: Sequence[Mapping[str, Any]], seed: int) -> ContentNeighbours:
+    popularity = np.zeros(N_ITEMS, np.float32)
+    found = fit_content([*records(), *others], np.arange(N_ITEMS), popularity, seed)
+    assert found is not None
+    return found
 
 
 def _channels(order: Sequence[int]) -> Channels:

@@ -81,7 +81,7 @@ Attributes = Annotated[dict[Name, Value], Field(max_length=64), _NamesInSchema()
 _WHOLE = BeforeValidator(_whole)
 # Type checkers need the words of the contract spelled out; a test compares them with it.
 Channel = Literal["two_tower", "item_to_item", "bought_again", "popular", "segment", "trending", "new"]
-SimilarChannel = Literal["item_to_item", "two_tower"]
+SimilarChannel = Literal["item_to_item", "two_tower", "content"]
 EventType = Literal[
     "view", "click", "cart", "purchase", "favorite", "comment", "rate", "dislike", "impression"
 ]
@@ -199,8 +199,10 @@ class SimilarQuery(Input):
 
     page_size: PageSize = 20
     placement: Placement = "similar"
-    channel: Annotated[tuple[SimilarChannel, ...], Field(max_length=2)] = Field(
-        (), description="`item_to_item`: bought together; `two_tower`: alternatives. Both when absent."
+    channel: Annotated[tuple[SimilarChannel, ...], Field(max_length=3)] = Field(
+        (),
+        description="`item_to_item`: bought together; `two_tower`: alternatives; `content`: alike by what is"
+        " written about them, also for items that nobody bought yet. All when absent.",
     )
 
 

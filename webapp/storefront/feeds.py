@@ -92,17 +92,18 @@ def shared_rail(shop: Shop, channel: str) -> Recommendation:
     return list_from_json(shop.shared.fetch(f"rail:{channel}", SHARED_FRESH_S, load))
 
 
-def ask_similar(shop: Shop, item_id: str, channel: str, placement: str) -> Recommendation:
-    """Items beside this one by one channel, the same for all. Raises EcrsError."""
+def ask_similar(shop: Shop, item_id: str, channels: tuple[str, ...], placement: str) -> Recommendation:
+    """Items beside this one by these channels, the same for all. Raises EcrsError."""
 
     def load() -> dict[str, Any]:
         return list_to_json(
             shop.services.recommend.similar_items(
-                item_id, shop.list_timeout_s, page_size=RAIL_SHOWN, placement=placement, channels=(channel,)
+                item_id, shop.list_timeout_s, page_size=RAIL_SHOWN, placement=placement, channels=channels
             )
         )
 
-    raw = shop.shared.fetch(f"similar:{channel}:{item_id}", SHARED_FRESH_S, load, keep_s=SIMILAR_KEPT_S)
+    name = f"similar:{'+'.join(channels)}:{item_id}"
+    raw = shop.shared.fetch(name, SHARED_FRESH_S, load, keep_s=SIMILAR_KEPT_S)
     return list_from_json(raw)
 
 

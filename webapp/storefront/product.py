@@ -31,6 +31,7 @@ from webapp.storefront.wording import money, reason_text, title_of, value_text
 from webapp.together import Pending, Together
 
 VIEW_ONCE_S = 600  # reloading a page is not looking at it again
+ALTERNATIVES = ("two_tower", "content")
 T = TypeVar("T")
 KINDS = ("cart", "dislike")
 """Event types that forms may send."""
@@ -49,8 +50,8 @@ def item_page(item_id: str) -> str | Response:
     token = token_of(request.args.get("token", ""))
     together = Together(shop.list_timeout_s + shop.call_timeout_s / 2)
     asked = together.start(lambda: shop.services.item.get_item(item_id, shop.call_timeout_s))
-    alike = together.start(lambda: ask_similar(shop, item_id, "two_tower", "similar"))
-    beside = together.start(lambda: ask_similar(shop, item_id, "item_to_item", "together"))
+    alike = together.start(lambda: ask_similar(shop, item_id, ALTERNATIVES, "similar"))
+    beside = together.start(lambda: ask_similar(shop, item_id, ("item_to_item",), "together"))
     past = together.start(lambda: read_past(shop, shopper))
     cause = together.start(lambda: _cause(shop, reason))
     try:

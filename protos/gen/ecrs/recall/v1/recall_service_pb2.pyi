@@ -35,12 +35,12 @@ class Candidate(_message.Message):
     score: _builtins.float
     """Merged score in [0, 1], higher is better; comparable within one response only."""
     reason_item_id: _builtins.str
-    """For "item_to_item" and "bought_again": the item of the shopper's that led here. Empty otherwise."""
+    """For "item_to_item" and "bought_again": the item of the shopper's that led here; for "content": the item asked for. Empty otherwise."""
     reason_segment: _builtins.str
     """For "segment": the feature that the shopper shares, as "age=45-54". Empty otherwise."""
     @_builtins.property
     def channels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The channels that named the item, the one that gave it its place first: "two_tower", "item_to_item", "bought_again", "popular", "segment", "trending", "new"."""
+        """The channels that named the item, the one that gave it its place first: "two_tower", "item_to_item", "bought_again", "popular", "segment", "trending", "new"; of similar items "content", too."""
 
     def __init__(
         self,
@@ -198,7 +198,9 @@ class SimilarItemsRequest(_message.Message):
 
     @_builtins.property
     def channels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """"item_to_item" for items that are bought together, "two_tower" for alternatives; empty for both. Others are INVALID_ARGUMENT."""
+        """"item_to_item" for items that are bought together, "two_tower" for alternatives, "content" for items that are alike by what is
+        written about them, also for items that nobody bought yet; empty for all. Others are INVALID_ARGUMENT.
+        """
 
     def __init__(
         self,
@@ -232,7 +234,7 @@ class SimilarItemsResponse(_message.Message):
     """The release used."""
     @_builtins.property
     def candidates(self) -> _containers.RepeatedCompositeFieldContainer[Global___Candidate]:
-        """Best first; channels are "item_to_item" (bought by the same shoppers) and "two_tower" (near in the embedding)."""
+        """Best first; channels are "item_to_item" (bought by the same shoppers), "two_tower" (near in the embedding) and "content" (alike in writing)."""
 
     @_builtins.property
     def degraded(self) -> _containers.RepeatedScalarFieldContainer[_types_pb2.Degradation.ValueType]:

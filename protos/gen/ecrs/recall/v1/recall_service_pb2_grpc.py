@@ -68,7 +68,7 @@ class RecallServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SimilarItems(self, request, context):
-        """Items like the given one, best first. NOT_FOUND if the item is not in the release.
+        """Items like the given one, best first. NOT_FOUND if the item is not in the release and nothing is known of what is written about it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

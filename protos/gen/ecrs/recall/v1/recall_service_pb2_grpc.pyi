@@ -39,7 +39,7 @@ class RecallServiceStub:
     RecallItems: _grpc.UnaryUnaryMultiCallable[_recall_service_pb2.RecallItemsRequest, _recall_service_pb2.RecallItemsResponse]
     """Candidates of all channels for a shopper, merged by quota, best first."""
     SimilarItems: _grpc.UnaryUnaryMultiCallable[_recall_service_pb2.SimilarItemsRequest, _recall_service_pb2.SimilarItemsResponse]
-    """Items like the given one, best first. NOT_FOUND if the item is not in the release."""
+    """Items like the given one, best first. NOT_FOUND if the item is not in the release and nothing is known of what is written about it."""
     EncodeUser: _grpc.UnaryUnaryMultiCallable[_recall_service_pb2.EncodeUserRequest, _recall_service_pb2.EncodeUserResponse]
     """The user tower's embedding of a shopper."""
 
@@ -54,7 +54,7 @@ class RecallServiceAsyncStub(RecallServiceStub):
     RecallItems: _aio.UnaryUnaryMultiCallable[_recall_service_pb2.RecallItemsRequest, _recall_service_pb2.RecallItemsResponse]  # type: ignore[assignment]
     """Candidates of all channels for a shopper, merged by quota, best first."""
     SimilarItems: _aio.UnaryUnaryMultiCallable[_recall_service_pb2.SimilarItemsRequest, _recall_service_pb2.SimilarItemsResponse]  # type: ignore[assignment]
-    """Items like the given one, best first. NOT_FOUND if the item is not in the release."""
+    """Items like the given one, best first. NOT_FOUND if the item is not in the release and nothing is known of what is written about it."""
     EncodeUser: _aio.UnaryUnaryMultiCallable[_recall_service_pb2.EncodeUserRequest, _recall_service_pb2.EncodeUserResponse]  # type: ignore[assignment]
     """The user tower's embedding of a shopper."""
 
@@ -78,7 +78,7 @@ class RecallServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _recall_service_pb2.SimilarItemsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_recall_service_pb2.SimilarItemsResponse, _abc.Awaitable[_recall_service_pb2.SimilarItemsResponse]]:
-        """Items like the given one, best first. NOT_FOUND if the item is not in the release."""
+        """Items like the given one, best first. NOT_FOUND if the item is not in the release and nothing is known of what is written about it."""
 
     @_abc_1.abstractmethod
     def EncodeUser(

@@ -43,6 +43,8 @@ class _ReasonKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReasonKind
     """Selling faster than usual."""
     REASON_KIND_NEW: _ReasonKind.ValueType  # 7
     """New in the shop."""
+    REASON_KIND_SIMILAR_TO: _ReasonKind.ValueType  # 8
+    """Its title, description, category and brand are like those of reason_item_id, whoever takes it."""
 
 class ReasonKind(_ReasonKind, metaclass=_ReasonKindEnumTypeWrapper):
     """Why an item is in the list."""
@@ -63,6 +65,8 @@ REASON_KIND_TRENDING: ReasonKind.ValueType  # 6
 """Selling faster than usual."""
 REASON_KIND_NEW: ReasonKind.ValueType  # 7
 """New in the shop."""
+REASON_KIND_SIMILAR_TO: ReasonKind.ValueType  # 8
+"""Its title, description, category and brand are like those of reason_item_id, whoever takes it."""
 Global___ReasonKind: _TypeAlias = ReasonKind  # noqa: Y015
 
 @_typing.final
@@ -279,7 +283,9 @@ class SimilarItemsRequest(_message.Message):
 
     @_builtins.property
     def channels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """"item_to_item" for items that are bought together, "two_tower" for alternatives; empty for both. Others are INVALID_ARGUMENT."""
+        """"item_to_item" for items that are bought together, "two_tower" for alternatives, "content" for items that are alike by what is
+        written about them, also for items that nobody bought yet; empty for all. Others are INVALID_ARGUMENT.
+        """
 
     def __init__(
         self,
