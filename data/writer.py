@@ -136,7 +136,7 @@ class PreparedWriter:
     def add_missing_items(self, ids: Any, *, available: bool) -> None:
         """Give items with events but no row one with a title only.
 
-        `available`: whether they are offered; if not, the rows only keep histories whole (docs/adr/0178).
+        `available`: whether they are offered; if not, the rows only keep histories whole (docs/adr/0011).
         """
         new = ids.filter(pa.array(self.item_ids.add(ids)))
         if len(new):

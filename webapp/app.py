@@ -9,15 +9,18 @@ from flask_caching import Cache
 from flask_wtf.csrf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from services import bootstrap
 from services.settings import Settings
 from webapp import api, console, errors, health, hooks, i18n, limits
 from webapp.cache import SharedCache
 from webapp.cache_counters import CacheCounters
 from webapp.categories import CategorySource
 from webapp.dataset import DatasetSource
+from webapp.redis_health import RedisHealth
 from webapp.shop import EXTENSION, Services, Shop
 from webapp.shopper import SessionCookies
 from webapp.signing_key import signing_key
+from webapp.stand_ins import StandIns
 from webapp.storefront import blueprint as storefront
 from webapp.stores import Stores, redis_stores
 
@@ -51,10 +54,14 @@ def build_app(settings: Settings, services: Services, cache_type: str, stores: S
         app,
         config={"CACHE_TYPE": cache_type, "CACHE_REDIS_URL": settings.redis(), "CACHE_DEFAULT_TIMEOUT": 60},
     )
+    health_of_redis = RedisHealth()
+    toml = settings.prepared_dir / settings.dataset / "dataset.toml"
     app.extensions[EXTENSION] = Shop(
         services=services,
-        shared=SharedCache(cache, CacheCounters(settings.redis())),
-        dataset=DatasetSource(settings.redis(), settings.prepared_dir / settings.dataset / "dataset.toml"),
+        shared=SharedCache(cache, CacheCounters(settings.redis(), health_of_redis), health_of_redis),
+        stand_ins=StandIns(services.item, bootstrap.item_service(settings), health_of_redis),
+        redis_health=health_of_redis,
+        dataset=DatasetSource(settings.redis(), toml, health_of_redis),
         categories=CategorySource(services.item, CATEGORIES_TIMEOUT_S),
         stores=stores or redis_stores(settings.redis()),
         demo_personas=settings.allow_demo_personas(),

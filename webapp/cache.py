@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -19,11 +18,15 @@ from flask_caching import Cache
 from flask_caching.backends.rediscache import RedisCache
 
 from services.common.errors import DeadlineExceeded, ReleaseNotLoaded, Unavailable
+from services.common.redis import connect
 from webapp.cache_counters import CacheCount, CacheCounters
+from webapp.recent import Recent
+from webapp.redis_health import RedisHealth
+from webapp.stale import mark_stale
 
 KEY_PREFIX = "ecrs:web:"
 KEEP_S = 86_400  # how long an old copy may stand in for a service that does not answer
-MAX_LOCAL = 64  # keys of which this process keeps a copy of its own
+MAX_LOCAL = 1024  # keys of which this process keeps a copy of its own; each holds some kilobytes
 OUTAGES = (Unavailable, DeadlineExceeded, ReleaseNotLoaded)
 """Errors that pass: an older copy is better than none."""
 
@@ -56,9 +59,7 @@ class JsonRedisCache(RedisCache):
         cls, app: Flask, config: dict[str, Any], args: list[Any], kwargs: dict[str, Any]
     ) -> JsonRedisCache:
         """What Flask-Caching calls to make the backend."""
-        client = redis.Redis.from_url(
-            config["CACHE_REDIS_URL"], socket_timeout=0.25, socket_connect_timeout=0.25
-        )
+        client = connect(config["CACHE_REDIS_URL"])
         return cls(*args, **{**kwargs, "host": client, "key_prefix": KEY_PREFIX})
 
 
@@ -66,13 +67,14 @@ class SharedCache:
     """Values that are fresh for a while and, when their source fails, are used for a day more.
 
     A copy in the process answers when Redis does not. Keys are `<name>:<rest>`; hits and misses are counted
-    by name.
+    by name. An older copy that stands in is marked (`webapp.stale`) with the name.
     """
 
-    def __init__(self, backend: Cache, counters: CacheCounters) -> None:
+    def __init__(self, backend: Cache, counters: CacheCounters, health: RedisHealth | None = None) -> None:
         self._backend = backend
         self._counters = counters
-        self._local: OrderedDict[str, list[Any]] = OrderedDict()
+        self._health = health or RedisHealth()
+        self._local: Recent[str, list[Any]] = Recent(MAX_LOCAL, KEEP_S)
 
     def fetch(self, key: str, fresh_s: float, load: Callable[[], T], keep_s: int = KEEP_S) -> T:
         """The value of `key`, at most `fresh_s` seconds old; older only while `load` meets an outage.
@@ -92,6 +94,7 @@ class SharedCache:
             if held is None:
                 raise
             self._counters.add(name, "stale")
+            mark_stale(name)
             log.warning("shared_cache.stale_used", key=key, error=str(error))
             return held[1]  # type: ignore[no-any-return]
         self._set(key, [time.time(), value], keep_s)
@@ -102,19 +105,25 @@ class SharedCache:
         return self._counters.totals()
 
     def _get(self, key: str) -> list[Any] | None:
+        held = None
         try:
-            held = self._backend.get(key)
+            with self._health.asking():
+                held = self._backend.get(key)
+        except Unavailable:
+            pass  # known to be away: the first failures have been logged
         except (redis.RedisError, OSError) as error:
             log.warning("shared_cache.unreachable", error=str(error))
-            held = None
-        return held if isinstance(held, list) and len(held) == 2 else self._local.get(key)
+        if isinstance(held, list) and len(held) == 2:
+            self._local.put(key, held)  # what another front end made is there too when Redis is not
+            return held
+        return self._local.get(key)
 
     def _set(self, key: str, held: list[Any], keep_s: int) -> None:
-        self._local[key] = held
-        self._local.move_to_end(key)
-        if len(self._local) > MAX_LOCAL:
-            self._local.popitem(last=False)
+        self._local.put(key, held)
         try:
-            self._backend.set(key, held, timeout=keep_s)
+            with self._health.asking():
+                self._backend.set(key, held, timeout=keep_s)
+        except Unavailable:
+            pass
         except (redis.RedisError, OSError) as error:
             log.warning("shared_cache.unreachable", error=str(error))

@@ -14,6 +14,10 @@ from typing import Any
 import redis
 import structlog
 
+from services.common.errors import Unavailable
+from services.common.redis import connect
+from webapp.redis_health import RedisHealth
+
 KEY = "ecrs:web:cache-counts"
 SEND_EVERY_S = 1.0
 log = structlog.get_logger("webapp.cache")
@@ -37,8 +41,9 @@ class CacheCount:
 class CacheCounters:
     """Counts of this process, on their way to the sums in Redis. `redis_url` None: of this process only."""
 
-    def __init__(self, redis_url: str | None) -> None:
+    def __init__(self, redis_url: str | None, health: RedisHealth | None = None) -> None:
         self._redis_url = redis_url
+        self._health = health or RedisHealth()
         self._client: redis.Redis | None = None
         self._pending: Counter[str] = Counter()
         self._sent: Counter[str] = Counter()
@@ -57,9 +62,10 @@ class CacheCounters:
         client = self._connected()
         if client is not None:
             try:
-                stored: Any = client.hgetall(KEY)
+                with self._health.asking():
+                    stored: Any = client.hgetall(KEY)
                 sums = {field.decode(): int(count) for field, count in stored.items()}
-            except (redis.RedisError, OSError, ValueError) as error:
+            except (redis.RedisError, OSError, ValueError, Unavailable) as error:
                 log.warning("cache_counts.not_read", error=str(error))
         names = sorted({field.partition("/")[0] for field in sums})
         return {
@@ -74,11 +80,11 @@ class CacheCounters:
             return
         self._pending = Counter()  # before the call: others count on while this one waits
         try:
-            with client.pipeline(transaction=False) as pipeline:
+            with self._health.asking(), client.pipeline(transaction=False) as pipeline:
                 for field, count in pending.items():
                     pipeline.hincrby(KEY, field, count)
                 pipeline.execute()
-        except (redis.RedisError, OSError) as error:
+        except (redis.RedisError, OSError, Unavailable) as error:
             self._pending += pending
             log.warning("cache_counts.not_sent", error=str(error))
         else:
@@ -86,7 +92,5 @@ class CacheCounters:
 
     def _connected(self) -> redis.Redis | None:
         if self._client is None and self._redis_url is not None:
-            self._client = redis.Redis.from_url(
-                self._redis_url, socket_timeout=0.25, socket_connect_timeout=0.25
-            )
+            self._client = connect(self._redis_url)
         return self._client

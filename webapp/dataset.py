@@ -18,6 +18,9 @@ import redis
 import structlog
 
 from services.common import keys
+from services.common.errors import Unavailable
+from services.common.redis import connect
+from webapp.redis_health import RedisHealth
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -92,8 +95,9 @@ def parse_info(raw: Mapping[str, Any]) -> DatasetInfo:
 class DatasetSource:
     """Reads the description at most once a minute."""
 
-    def __init__(self, redis_url: str, toml: Path) -> None:
+    def __init__(self, redis_url: str, toml: Path, health: RedisHealth | None = None) -> None:
         self._redis_url = redis_url
+        self._health = health or RedisHealth()
         self._toml = toml
         self._client: redis.Redis | None = None
         self._info = DatasetInfo()
@@ -110,12 +114,11 @@ class DatasetSource:
     def _from_redis(self) -> DatasetInfo | None:
         try:
             if self._client is None:
-                self._client = redis.Redis.from_url(
-                    self._redis_url, socket_timeout=0.25, socket_connect_timeout=0.25
-                )
-            raw = self._client.get(keys.DATASET)
+                self._client = connect(self._redis_url)
+            with self._health.asking():
+                raw = self._client.get(keys.DATASET)
             return parse_info(json.loads(raw)) if isinstance(raw, bytes) else None
-        except (redis.RedisError, OSError, ValueError) as error:
+        except (redis.RedisError, OSError, ValueError, Unavailable) as error:
             log.warning("dataset.not_in_redis", key=keys.DATASET, error=str(error))
             return None
 

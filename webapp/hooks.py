@@ -17,6 +17,8 @@ from webapp.headers import SECURITY_HEADERS
 from webapp.pictures import picture
 from webapp.shop import current_shop
 from webapp.shopper import current_shopper
+from webapp.stale import HEADER as STALE
+from webapp.stale import stale_parts
 from webapp.storefront.wording import noun, nouns
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
@@ -52,6 +54,8 @@ def _finish(response: Response) -> Response:
     for name, value in SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)
     response.headers["X-Request-ID"] = g.request_id
+    if stale := stale_parts():
+        response.headers[STALE] = ", ".join(stale)
     if request.endpoint != "static":
         # A shopper's page is the shopper's alone, and must be made anew when the way leads back to it. Only
         # the API, whose answers are no shopper's, says something else.
@@ -78,6 +82,7 @@ def _template_context() -> dict[str, Any]:
         "picture": picture,
         "request_id": g.get("request_id", ""),
         "page_url": _page_url,
+        "stale": bool(stale_parts()),
         "cart_count": 0,  # the cart's own context processor says the real number
     }
 

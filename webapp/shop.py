@@ -14,6 +14,8 @@ from webapp.cache_counters import CacheCount
 from webapp.categories import CategorySource
 from webapp.dataset import DatasetSource
 from webapp.impressions import Impressions
+from webapp.redis_health import RedisHealth
+from webapp.stand_ins import StandIns
 from webapp.stores import Stores
 
 EXTENSION = "ecrs_shop"
@@ -48,6 +50,8 @@ class Shop:
 
     services: Services
     shared: SharedCache
+    stand_ins: StandIns
+    redis_health: RedisHealth
     dataset: DatasetSource
     categories: CategorySource
     stores: Stores

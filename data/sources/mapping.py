@@ -76,7 +76,7 @@ class Mapped:
             new = pa.array(out.user_ids.add(events["user_id"]))
             out.users({name: array.filter(new) for name, array in _part(kept, "user.").items()})
         if config.items_file:
-            # Where availability is told, an item that the table lacks counts as delisted (docs/adr/0178).
+            # Where availability is told, an item that the table lacks counts as delisted (docs/adr/0011).
             out.add_missing_items(events["item_id"], available=config.items.available is None)
         else:
             new = pa.array(out.item_ids.add(events["item_id"]))

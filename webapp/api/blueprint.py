@@ -19,6 +19,7 @@ from webapp.api.openapi import document
 from webapp.api.operations import OPERATIONS, Operation
 from webapp.api.reading import read_body, read_path, read_query
 from webapp.hosts import host_name
+from webapp.stale import HEADER as STALE
 
 EXTENSION = "ecrs_api"
 PUBLIC = frozenset({"api.openapi", "api.docs", *(f"api.{one.name}" for one in OPERATIONS if one.public)})
@@ -95,7 +96,7 @@ def share(response: Response) -> Response:
     origin = request.headers.get("Origin", "")
     if origin in origins:
         response.headers["Access-Control-Allow-Origin"] = origin
-        response.headers["Access-Control-Expose-Headers"] = "ETag, Retry-After, X-Request-ID"
+        response.headers["Access-Control-Expose-Headers"] = f"ETag, Retry-After, X-Request-ID, {STALE}"
         response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
         if request.method == "OPTIONS":
             response.headers["Access-Control-Allow-Methods"] = response.headers.get("Allow", "")

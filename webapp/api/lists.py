@@ -15,13 +15,17 @@ from webapp.shop import current_shop
 def get_recommendations(query: RecommendationsQuery) -> Recommendations:
     """A list for a known shopper.
 
-    If a part behind it fails, a list is still given and `degraded` says what it was made without.
+    If a part behind it fails, a list is still given and `degraded` says what it was made without; if nothing
+    personal can be had, it is what is popular, with `CANDIDATES`, without a token.
     """
-    shop = current_shop()
-    asked = RecommendQuery(
-        user_id=query.user_id, page_size=query.page_size, placement=query.placement, channels=query.channel
+    return _recommended(
+        RecommendQuery(
+            user_id=query.user_id,
+            page_size=query.page_size,
+            placement=query.placement,
+            channels=query.channel,
+        )
     )
-    return Recommendations.of(shop.services.recommend.recommend(asked, shop.list_timeout_s))
 
 
 @operation(
@@ -32,18 +36,18 @@ def make_recommendations(body: RecommendationsBody) -> Recommendations:
 
     Changes nothing: it is a POST because profile, session and filter do not fit an address.
     """
-    shop = current_shop()
-    asked = RecommendQuery(
-        user_id=body.user_id,
-        profile=body.port_profile(),
-        session_item_ids=body.session_item_ids,
-        page_size=body.page_size,
-        filter=body.filter.to_port(),
-        placement=body.placement,
-        candidate_count=body.candidate_count,
-        channels=body.channels,
+    return _recommended(
+        RecommendQuery(
+            user_id=body.user_id,
+            profile=body.port_profile(),
+            session_item_ids=body.session_item_ids,
+            page_size=body.page_size,
+            filter=body.filter.to_port(),
+            placement=body.placement,
+            candidate_count=body.candidate_count,
+            channels=body.channels,
+        )
     )
-    return Recommendations.of(shop.services.recommend.recommend(asked, shop.list_timeout_s))
 
 
 @operation(
@@ -57,12 +61,18 @@ def make_recommendations(body: RecommendationsBody) -> Recommendations:
 def list_similar_items(item_id: str, query: SimilarQuery) -> Recommendations:
     """Items like the given one."""
     shop = current_shop()
-    found = shop.services.recommend.similar_items(
+    found = shop.stand_ins.similar(
         item_id,
-        shop.list_timeout_s,
-        page_size=query.page_size,
-        placement=query.placement,
-        channels=query.channel,
+        lambda: shop.services.recommend.similar_items(
+            item_id,
+            shop.list_timeout_s,
+            page_size=query.page_size,
+            placement=query.placement,
+            channels=query.channel,
+        ),
+        (query.page_size, query.placement, query.channel),
+        query.page_size,
+        shop.call_timeout_s,
     )
     return Recommendations.of(found)
 
@@ -89,3 +99,14 @@ def record_events(body: EventsBody) -> Recorded:
     ]
     shop = current_shop()
     return Recorded(recorded=shop.services.user.record_user_events(events, shop.call_timeout_s))
+
+
+def _recommended(asked: RecommendQuery) -> Recommendations:
+    shop = current_shop()
+    found = shop.stand_ins.recommended(
+        lambda: shop.services.recommend.recommend(asked, shop.list_timeout_s),
+        asked.filter,
+        asked.page_size,
+        shop.call_timeout_s,
+    )
+    return Recommendations.of(found)

@@ -13,6 +13,7 @@ from webapp.api.answers import Problem
 from webapp.api.inputs import PathId
 from webapp.api.operations import Operation
 from webapp.api.problems import MEDIA_TYPE
+from webapp.stale import HEADER as STALE
 
 VERSION = "1.0.0"
 DESCRIPTION = """\
@@ -22,6 +23,7 @@ What the shop knows, for programs: lists, items, shoppers, events.
 * What goes wrong is told by a problem document (RFC 9457); `errors` names the fields.
 * Requests are told apart by the `X-Request-ID` of the answer; yours is kept if you send one.
 * Answers about the catalogue carry an `ETag`: sent as `If-None-Match`, it gets 304 while nothing changes.
+* While a service does not answer, older copies stand in; `X-ECRS-Stale` then names what is not as of now.
 * Cookies of the shop mean nothing here.
 """
 TAGS = {
@@ -31,6 +33,8 @@ TAGS = {
     "events": "Telling what shoppers do.",
     "health": "Whether the API can do its work.",
 }
+STANDS_IN = frozenset({"lists", "items"})
+STALE_TEXT = "Names of the parts that are an older copy or a stand-in, with commas between; absent if none."
 ALWAYS = (400, 421, 422, 429, 500, 502, 503)
 PROBLEMS = {
     400: "A service refuses the request (`errors` names the field), or the body is not JSON.",
@@ -159,6 +163,9 @@ def _responses(one: Operation, token_needed: bool) -> dict[str, Any]:
         header = {"ETag": {"description": "Of this answer.", "schema": {"type": "string"}}}
         made["200"]["headers"] = header
         made["304"] = {"description": "Nothing has changed."}
+    if one.answer is not None and one.tag in STANDS_IN:
+        described = {"description": STALE_TEXT, "schema": {"type": "string"}}
+        made["200"].setdefault("headers", {})[STALE] = described
     statuses = {*ALWAYS, *one.problems}
     if one.body:
         statuses |= {413, 415}

@@ -72,7 +72,7 @@ def read_basket(shop: Shop, cart: Cart) -> Basket:
     readable = True
     if cart.lines:
         try:
-            items, _ = shop.services.item.batch_get_items(cart.item_ids, shop.call_timeout_s)
+            items, _ = shop.stand_ins.items_now(cart.item_ids, shop.call_timeout_s)
             found = {item.item_id: item for item in items}
         except EcrsError as error:
             log.warning("basket.items_not_read", error=type(error).__name__, message=str(error))

@@ -12,9 +12,10 @@ import structlog
 from flask import abort, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from services.common.errors import EcrsError, InvalidArgument, Unavailable
+from services.common.errors import EcrsError, InvalidArgument
 from services.common.item_port import SearchResult
 from services.common.ports import ItemFilter, RecommendQuery
+from webapp.cache import OUTAGES
 from webapp.categories import Place
 from webapp.codec import search_from_json, search_to_json
 from webapp.errors import BadPage
@@ -23,6 +24,7 @@ from webapp.shopper import Shopper, current_shopper
 from webapp.storefront.blueprint import blueprint
 from webapp.storefront.cards import Card, item_card, make_card
 from webapp.storefront.feeds import popular
+from webapp.storefront.instead import instead_page
 from webapp.storefront.listing import FOR_YOU, PAGE_SIZE, SORTS, Listing, number, parse, wrong_page
 from webapp.storefront.recording import record_shown
 from webapp.storefront.wording import reason_text
@@ -51,12 +53,12 @@ def categories() -> str:
 
 
 @blueprint.get("/c/<path:slugs>")
-def category(slugs: str) -> str:
+def category(slugs: str) -> str | Response:
     """The products of a category."""
     shop = current_shop()
     trail = shop.categories.trail(slugs.split("/"))
     if trail is None and not shop.categories.root().children:
-        raise Unavailable("the categories could not be read")
+        return _away(shop, parse(request.args), ())
     if trail is None:
         abort(404)
     listing = parse(request.args, trail[-1].path)
@@ -72,13 +74,16 @@ def search() -> str | Response:
     return _page(current_shop(), listing, url_for("shop.search"), [])
 
 
-def _page(shop: Shop, listing: Listing, base: str, trail: Sequence[Place]) -> str:
+def _page(shop: Shop, listing: Listing, base: str, trail: Sequence[Place]) -> str | Response:
     try:
         found = _found(shop, listing)
     except InvalidArgument as error:
         # What was typed has been looked at already: what the service does not take is the page's token.
         log.info("listing.refused", error=str(error))
         raise BadPage(wrong_page()) from error
+    except OUTAGES as error:
+        log.warning("listing.not_read", error=type(error).__name__, message=str(error))
+        return _away(shop, listing, trail)
     shown = _shown(shop, listing, found)
     instead = popular(shop) if not shown.cards else ()
     page = render_template(
@@ -99,12 +104,21 @@ def _page(shop: Shop, listing: Listing, base: str, trail: Sequence[Place]) -> st
     return page
 
 
+def _away(shop: Shop, listing: Listing, trail: Sequence[Place]) -> Response:
+    """What is popular, in place of a list that cannot be read; 503 when there is nothing to show at all."""
+    cards = popular(shop)
+    name = listing.text or (trail[-1].name if trail else "")
+    page = render_template("listing_away.html", name=name, cards=cards, search_text=listing.text)
+    record_shown(shop, current_shopper(), cards)
+    return instead_page(page, shown=bool(cards))
+
+
 def _found(shop: Shop, listing: Listing) -> SearchResult:
     """The page and facets: the same for everybody, so from the shared cache. Raises EcrsError."""
     query = listing.query()
 
     def load() -> dict[str, Any]:
-        return search_to_json(shop.services.item.search_items(query, shop.call_timeout_s))
+        return search_to_json(shop.stand_ins.search(query, shop.call_timeout_s))
 
     digest = hashlib.blake2b(json.dumps(asdict(query)).encode(), digest_size=16).hexdigest()
     name = "search" if listing.text else "category"

@@ -80,7 +80,7 @@ def put_into_cart(item_id: str, quantity: int, token: str) -> bool:
     Raises NotFound for a product that does not exist, Unavailable while carts cannot be written.
     """
     shop, owner = current_shop(), current_shopper().user_id
-    item = shop.services.item.get_item(item_id, shop.call_timeout_s)
+    item = shop.stand_ins.item_now(item_id, shop.call_timeout_s)
     if not item.available:
         flash(_("%(title)s is not available at the moment.", title=item.title or item_id), "problem")
         return False
@@ -121,7 +121,9 @@ def _quantity(default: int) -> int:
 def _count() -> int:
     if "cart_count" not in g:
         try:
-            cart = current_shop().stores.carts.get(current_shopper().user_id)
+            shop = current_shop()
+            with shop.redis_health.asking():
+                cart = shop.stores.carts.get(current_shopper().user_id)
         except EcrsError as error:
             log.warning("cart.not_read", error=type(error).__name__, message=str(error))
             cart = Cart()

@@ -16,7 +16,8 @@ from flask_babel import gettext as _
 
 from services.common.errors import EcrsError
 from services.common.item_port import Item
-from services.common.ports import Reason, Recommendation, RecommendedItem, RecommendQuery
+from services.common.ports import NO_FILTER, Reason, Recommendation, RecommendedItem, RecommendQuery
+from webapp.cache import OUTAGES
 from webapp.codec import list_from_json, list_to_json
 from webapp.shop import Shop
 from webapp.shopper import Shopper
@@ -92,6 +93,14 @@ def shared_rail(shop: Shop, channel: str) -> Recommendation:
     return list_from_json(shop.shared.fetch(f"rail:{channel}", SHARED_FRESH_S, load))
 
 
+def ask_popular(shop: Shop) -> Recommendation:
+    """What everybody likes; by the item service's own count when no copy stands in. Raises EcrsError."""
+    try:
+        return shared_rail(shop, "popular")
+    except OUTAGES:
+        return shop.stand_ins.popular(NO_FILTER, RAIL_SIZE, shop.call_timeout_s / 2)
+
+
 def ask_similar(shop: Shop, item_id: str, channels: tuple[str, ...], placement: str) -> Recommendation:
     """Items beside this one by these channels, the same for all. Raises EcrsError."""
 
@@ -145,7 +154,7 @@ def rail(
 
 def popular(shop: Shop) -> tuple[Card, ...]:
     """A row of what everybody likes; nothing when it cannot be had."""
-    return rail(shop, lambda: shared_rail(shop, "popular"), most=RAIL_SHOWN).cards
+    return rail(shop, lambda: ask_popular(shop), most=RAIL_SHOWN).cards
 
 
 def similar(shop: Shop, ask: Callable[[], Recommendation], item: Item, title: str, kind: str) -> Feed:
@@ -162,7 +171,7 @@ def similar(shop: Shop, ask: Callable[[], Recommendation], item: Item, title: st
         # The heading says it for all of them; the product's page says it again.
         return make_card(found, answer.attribution_token, dataset, lambda _found: "", why_code(reason))
 
-    found = (one for one in answer.items if one.item_id != item.item_id)
+    found = (one for one in shop.stand_ins.completed(answer).items if one.item_id != item.item_id)
     return Feed(
         cards=tuple(card(one) for one in found),
         notices=tuple(notices(answer.degraded)),
@@ -176,7 +185,7 @@ def _cards(shop: Shop, answer: Recommendation, done: Mapping[str, str]) -> tuple
         make_card(
             found, answer.attribution_token, dataset, lambda one: reason_text(one.reason, dataset, done)
         )
-        for found in answer.items
+        for found in shop.stand_ins.completed(answer).items
     )
 
 

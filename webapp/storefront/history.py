@@ -82,7 +82,7 @@ def _items(shop: Shop, item_ids: Iterable[str]) -> Mapping[str, Item]:
     if not wanted:
         return {}
     try:
-        found, _missing = shop.services.item.batch_get_items(wanted, shop.call_timeout_s)
+        found, _missing = shop.stand_ins.items(wanted, shop.call_timeout_s)
     except EcrsError as error:
         log.warning("items.not_read", error=type(error).__name__, message=str(error))
         return {}

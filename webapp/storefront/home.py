@@ -10,7 +10,16 @@ from services.common.ports import UserProfile
 from webapp.shop import Shop, current_shop
 from webapp.shopper import Shopper, current_shopper
 from webapp.storefront.blueprint import blueprint
-from webapp.storefront.feeds import RAIL_SHOWN, Feed, ask_buy_again, ask_for_you, for_you, rail, shared_rail
+from webapp.storefront.feeds import (
+    RAIL_SHOWN,
+    Feed,
+    ask_buy_again,
+    ask_for_you,
+    ask_popular,
+    for_you,
+    rail,
+    shared_rail,
+)
 from webapp.storefront.recording import record_shown
 from webapp.storefront.seen import SEEN_SHOWN, Past, read_past
 from webapp.storefront.wording import profile_lines
@@ -31,7 +40,7 @@ def home() -> tuple[str, int]:
     trending = together.start(lambda: shared_rail(shop, "trending"))
     new = together.start(lambda: shared_rail(shop, "new"))
     # What stands in for the shopper's own list: asked for always, so that there is a copy when it is needed.
-    popular = together.start(lambda: shared_rail(shop, "popular"))
+    popular = together.start(lambda: ask_popular(shop))
     again = together.start(lambda: ask_buy_again(shop, shopper)) if shopper.signed_in else None
     stored = together.start(lambda: _stored(shop, shopper)) if shopper.signed_in else None
 

@@ -14,9 +14,10 @@ from flask import abort, flash, make_response, redirect, render_template, reques
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
-from services.common.errors import EcrsError, NotFound
+from services.common.errors import EcrsError, NotFound, Unavailable
 from services.common.item_port import Item
 from services.common.ports import Reason, UserEvent
+from webapp.cache import OUTAGES
 from webapp.errors import wants_json
 from webapp.shop import Shop, current_shop
 from webapp.shopper import Shopper, current_shopper, local_path, read_id
@@ -24,6 +25,7 @@ from webapp.storefront.blueprint import blueprint
 from webapp.storefront.cards import drawing
 from webapp.storefront.cart import put_into_cart
 from webapp.storefront.feeds import RAIL_SHOWN, ask_similar, popular, similar
+from webapp.storefront.instead import instead_page
 from webapp.storefront.recording import event_id, record, record_shown, somebody_looks, token_of
 from webapp.storefront.seen import Past, read_past
 from webapp.storefront.why import reason_of
@@ -49,7 +51,7 @@ def item_page(item_id: str) -> str | Response:
     reason = reason_of(request.args.get("why", ""), dataset)
     token = token_of(request.args.get("token", ""))
     together = Together(shop.list_timeout_s + shop.call_timeout_s / 2)
-    asked = together.start(lambda: shop.services.item.get_item(item_id, shop.call_timeout_s))
+    asked = together.start(lambda: shop.stand_ins.item(item_id, shop.call_timeout_s))
     alike = together.start(lambda: ask_similar(shop, item_id, ALTERNATIVES, "similar"))
     beside = together.start(lambda: ask_similar(shop, item_id, ("item_to_item",), "together"))
     past = together.start(lambda: read_past(shop, shopper))
@@ -58,6 +60,12 @@ def item_page(item_id: str) -> str | Response:
         item = asked.get()
     except NotFound:
         return _unknown(shop)
+    except OUTAGES as error:  # late, or neither the service nor Redis answers
+        log.warning("product.not_read", error=type(error).__name__, message=str(error))
+        copy = shop.stand_ins.copy(item_id)
+        if copy is None:
+            return _away(shop, item_id)
+        item = copy
     _record_visit(shop, shopper, item, token)
     title, known = title_of(item, item_id), _get(past, Past())
     why = _get(cause, None)
@@ -124,7 +132,7 @@ def _cause(shop: Shop, reason: Reason | None) -> Reason | None:
     """The reason with the title of the item it names; None when there is no such item."""
     if reason is None or not reason.item_id:
         return reason
-    cause = shop.services.item.get_item(reason.item_id, shop.call_timeout_s)
+    cause = shop.stand_ins.item(reason.item_id, shop.call_timeout_s)
     return Reason(reason.kind, reason.item_id, title_of(cause, reason.item_id))
 
 
@@ -135,6 +143,16 @@ def _get(pending: Pending[T], default: T) -> T:
     except EcrsError as error:
         log.warning("product.part_missing", error=type(error).__name__, message=str(error))
         return default
+
+
+def _away(shop: Shop, item_id: str) -> Response:
+    """A page of others while the product itself cannot be read; 503 when there is nothing to show at all."""
+    if wants_json():
+        raise Unavailable("the item cannot be read")
+    cards = popular(shop)
+    page = render_template("item_away.html", cards=cards, item_id=item_id)
+    record_shown(shop, current_shopper(), cards)
+    return instead_page(page, shown=bool(cards))
 
 
 def _unknown(shop: Shop) -> Response:

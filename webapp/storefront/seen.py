@@ -35,7 +35,7 @@ class Past:
 
 def read_past(shop: Shop, shopper: Shopper) -> Past:
     """The shopper's last events; less or nothing when they cannot be read. Never an EcrsError."""
-    users, items = shop.services.user, shop.services.item
+    users = shop.services.user
     try:
         events, _ = users.list_user_events(shopper.user_id, EVENTS_READ, "", shop.call_timeout_s)
     except EcrsError as error:
@@ -45,7 +45,7 @@ def read_past(shop: Shop, shopper: Shopper) -> Past:
     looked = {event.item_id: None for event in events if event.type in LOOKED}
     ids = [item_id for item_id in looked if done[item_id] != "dislike"][: SEEN_SHOWN + 1]
     try:
-        found = items.batch_get_items(ids, shop.call_timeout_s)[0] if ids else []
+        found = shop.stand_ins.items(ids, shop.call_timeout_s)[0] if ids else []
     except EcrsError as error:
         log.warning("seen.not_read", error=type(error).__name__, message=str(error))
         found = []

@@ -326,3 +326,42 @@ def test_the_page_shows_every_call_and_runs_nothing(api: FlaskClient) -> None:
     assert "<script" not in text
     assert " style=" not in text
     assert "curl" in text
+
+
+def test_without_recommend_lists_are_what_is_popular_and_say_so(
+    api: FlaskClient, services: FakeServices
+) -> None:
+    before = api.get("/api/v1/items/111/similar?page_size=3").get_json()
+    services.recommend.fail = DeadlineExceeded("away")
+    body = {"user_id": "1", "page_size": 3, "filter": {"categories": ["Bread"], "price_max": 5}}
+    for response in (
+        api.get("/api/v1/recommendations?user_id=1&page_size=3"),
+        api.post("/api/v1/recommendations", json=body),
+    ):
+        found = response.get_json()
+        assert response.status_code == 200
+        assert response.headers["X-ECRS-Stale"] == "lists"
+        assert (found["degraded"], found["attribution_token"]) == (["CANDIDATES"], "")
+        assert 0 < len(found["items"]) <= 3
+    assert {one["item"]["category_path"][1] for one in found["items"]} == {"Bread"}
+    copy = api.get("/api/v1/items/111/similar?page_size=3")
+    assert (copy.get_json(), copy.headers["X-ECRS-Stale"]) == (before, "lists")
+    beside = api.get("/api/v1/items/101/similar").get_json()
+    assert {one["item"]["category_path"][1] for one in beside["items"]} == {"Cold Cereal"}
+    assert "101" not in {one["item_id"] for one in beside["items"]}
+    problem(api.get("/api/v1/items/nothing/similar"), 404)
+
+
+def test_without_the_item_service_what_was_read_before_is_answered_and_marked(
+    api: FlaskClient, services: FakeServices
+) -> None:
+    paths = ("/api/v1/items/111", "/api/v1/search?query=milk", "/api/v1/categories", "/api/v1/items?id=111")
+    before = [api.get(path).get_json() for path in paths]
+    services.item.fail = Unavailable("away")
+    answers = [api.get(path) for path in paths]
+    assert [answer.status_code for answer in answers] == [200] * 4
+    assert [answer.get_json() for answer in answers] == before
+    stale = [answer.headers["X-ECRS-Stale"] for answer in answers]
+    assert stale == ["items", "search", "categories", "items"]
+    problem(api.get("/api/v1/items/112x"), 503)
+    problem(api.get("/api/v1/search?query=bread"), 503)

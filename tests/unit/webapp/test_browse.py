@@ -12,6 +12,7 @@ from services.common.item_port import Category
 from tests.unit.webapp.conftest import Browser
 from tests.unit.webapp.fakes import FakeServices
 from webapp.categories import slug, tree
+from webapp.storefront import browse
 from webapp.storefront.listing import Listing, parse
 
 pytestmark = pytest.mark.unit
@@ -150,10 +151,30 @@ def test_a_search_is_shared_between_shoppers(
     assert len(services.item.searched) == 1
 
 
-def test_without_the_item_service_lists_ask_to_try_again(browser: Browser, services: FakeServices) -> None:
+def test_without_the_item_service_lists_seen_before_stand_in_and_others_show_what_is_popular(
+    browser: Browser, services: FakeServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(browse, "SEARCH_FRESH_S", 0.0)
+    before = browser.cards("/search?q=milk")
     services.item.fail = Unavailable("away")
+    response = browser.get("/search?q=milk")
+    assert response.status_code == 200
+    assert browser.cards("/search?q=milk") == before
+    assert response.headers["X-ECRS-Stale"] == "search"
+    assert "may be a little out of date" in response.get_data(as_text=True)
+    other = browser.get("/search?q=bread")
+    assert other.status_code == 200
+    assert "here is what is popular" in other.get_data(as_text=True)
+    assert 'name="item_id"' in other.get_data(as_text=True)
+
+
+def test_without_any_service_lists_ask_to_try_again(browser: Browser, services: FakeServices) -> None:
+    services.item.fail = services.recommend.fail = Unavailable("away")
     for address in ("/search?q=milk", "/c/grocery"):
-        assert browser.get(address).status_code == 503
+        response = browser.get(address)
+        assert response.status_code == 503
+        assert response.headers["Retry-After"] == "5"
+        assert "Try again" in response.get_data(as_text=True)
     assert "cannot be read at the moment" in browser.text("/categories")
 
 

@@ -110,10 +110,20 @@ def test_without_recommend_the_cached_popular_rail_stands_in(
     assert "Try again" in page
 
 
-def test_without_recommend_and_without_a_copy_the_page_says_so(
+def test_without_recommend_and_without_a_copy_the_item_service_names_what_is_popular(
     browser: Browser, services: FakeServices
 ) -> None:
     services.recommend.fail = Unavailable("recommend")
+    response = browser.get("/")
+    assert response.status_code == 200
+    assert response.headers["X-ECRS-Stale"] == "lists"
+    assert len(browser.cards()) == 24
+
+
+def test_without_recommend_and_items_and_without_a_copy_the_page_says_so(
+    browser: Browser, services: FakeServices
+) -> None:
+    services.recommend.fail = services.item.fail = Unavailable("recommend")
     response = browser.get("/")
     assert response.status_code == 503
     assert "Suggestions are not available at the moment." in response.get_data(as_text=True)

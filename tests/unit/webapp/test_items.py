@@ -112,11 +112,49 @@ def test_the_page_stays_when_similar_products_cannot_be_read(
     assert "These are not available at the moment." in response.get_data(as_text=True)
 
 
-def test_without_the_item_service_the_page_asks_to_try_again(
+def test_without_the_item_service_a_product_seen_before_is_shown_and_marked(
     browser: Browser, services: FakeServices
 ) -> None:
+    assert "X-ECRS-Stale" not in browser.get("/items/111").headers
     services.item.fail = Unavailable("item: 10.0.0.3:8920 refused")
+    for path, title, part in (
+        ("/items/111", "Bananas", "Package size"),  # its page was opened
+        ("/items/112", "Mangoes", "Similar products"),  # it was in a list
+    ):
+        response = browser.get(path)
+        page = response.get_data(as_text=True)
+        assert response.status_code == 200
+        assert "items" in response.headers["X-ECRS-Stale"]
+        assert f"<h1>{title}</h1>" in page
+        assert part in page
+        assert "may be a little out of date" in page
+        assert "10.0.0.3" not in page
+
+
+def test_a_copy_is_not_shown_when_the_product_is_gone(browser: Browser, services: FakeServices) -> None:
+    browser.get("/items/111")
+    item = services.item.items.pop("111")
+    assert browser.get("/items/111").status_code == 404
+    services.item.items["111"] = item
+    services.item.fail = Unavailable("away")
+    assert "<h1>Bananas</h1>" not in browser.text("/items/111")
+
+
+def test_a_product_of_which_there_is_no_copy_gives_way_to_others(
+    browser: Browser, services: FakeServices
+) -> None:
+    services.item.fail = services.recommend.fail = Unavailable("item: 10.0.0.3:8920 refused")
+    assert browser.get("/items/111").status_code == 503
+    assert browser.get("/items/111", Accept="application/json").status_code == 503
+    services.recommend.fail = None
     response = browser.get("/items/111")
-    assert response.status_code == 503
+    assert response.status_code == 200
     assert response.headers["Retry-After"] == "5"
-    assert "10.0.0.3" not in response.get_data(as_text=True)
+    assert "cannot be shown at the moment" in response.get_data(as_text=True)
+    assert "Popular in the shop" in response.get_data(as_text=True)
+
+
+def test_a_cart_never_takes_a_copy(browser: Browser, services: FakeServices) -> None:
+    browser.get("/items/111")
+    services.item.fail = Unavailable("away")
+    assert browser.post("/events", type="cart", item_id="111").status_code == 503

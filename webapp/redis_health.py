@@ -1,0 +1,36 @@
+"""Whether Redis answers: a page asks it several times, and must not wait for each of them while it hangs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import redis
+
+from services.common.errors import Unavailable
+from services.common.rpc.breaker import Breaker
+
+FAILURES = 2
+PROBE_S = 1.0
+
+
+class RedisHealth:
+    """One per application. After two failures in a row Redis is asked once a second until it answers."""
+
+    def __init__(self) -> None:
+        self._breaker = Breaker(failures=FAILURES, probe_s=PROBE_S)
+
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """Around one use of Redis. Raises Unavailable at once while it is known not to answer."""
+        if not self._breaker.allow():
+            raise Unavailable("Redis does not answer; asking it again within a second")
+        try:
+            yield
+        except (redis.RedisError, OSError, Unavailable):
+            self._breaker.failure()
+            raise
+        except BaseException:  # the greenlet was given up: that says nothing about Redis
+            self._breaker.unclear()
+            raise
+        self._breaker.success()

@@ -1,0 +1,19 @@
+"""Which parts of the answer being made are older copies: a page says so in a notice, the API in a header."""
+
+from __future__ import annotations
+
+from flask import g, has_request_context
+
+HEADER = "X-ECRS-Stale"
+"""Names of the parts, with commas between; absent when all of the answer is as of now."""
+
+
+def mark_stale(part: str) -> None:
+    """Say that `part` (a lower-case word) of this request's answer is an older copy or a stand-in."""
+    if has_request_context():
+        g.setdefault("stale", set()).add(part)
+
+
+def stale_parts() -> list[str]:
+    """The parts marked in this request, in order."""
+    return sorted(g.get("stale", ())) if has_request_context() else []
