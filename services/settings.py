@@ -4,6 +4,7 @@ Every setting is an environment variable `ECRS_<NAME>`, or a line of the file `.
 `docs/configuration.md` is generated from this file.
 """
 
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -13,6 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from services.common.network import is_loopback
 
 ROOT = Path(__file__).resolve().parent.parent
+ORIGIN = re.compile(r"https?://[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?")
 MIN_PASSWORD = 12
 """Characters of the console's password."""
 MIN_TOKEN = 16
@@ -133,6 +135,23 @@ class Settings(BaseSettings):
         description="Sites whose pages may read the REST API (CORS), e.g. https://a.example, with spaces "
         "between; empty: none.",
     )
+
+    image_origins: str = Field(
+        "",
+        description="Sites that the shop's pages may load pictures of products from, e.g. "
+        "https://img.shop.example, with spaces between; pictures from others are not shown. Paths on the "
+        "shop's own host need no entry.",
+    )
+
+    @field_validator("image_origins")
+    @classmethod
+    def _image_origins(cls, value: str) -> str:
+        for origin in value.split():
+            if not ORIGIN.fullmatch(origin):
+                raise ValueError(
+                    f"{origin!r} is no origin: write scheme and host only, as https://img.shop.example"
+                )
+        return value.lower()
 
     @field_validator("redis_url")
     @classmethod

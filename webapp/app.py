@@ -16,6 +16,7 @@ from webapp.cache import SharedCache
 from webapp.cache_counters import CacheCounters
 from webapp.categories import CategorySource
 from webapp.dataset import DatasetSource
+from webapp.photos import ImageOrigins
 from webapp.redis_health import RedisHealth
 from webapp.shop import EXTENSION, Services, Shop
 from webapp.shopper import SessionCookies
@@ -61,6 +62,7 @@ def build_app(settings: Settings, services: Services, cache_type: str, stores: S
         shared=SharedCache(cache, CacheCounters(settings.redis(), health_of_redis), health_of_redis),
         stand_ins=StandIns(services.item, bootstrap.item_service(settings), health_of_redis),
         redis_health=health_of_redis,
+        image_origins=ImageOrigins(settings.image_origins.split()),
         dataset=DatasetSource(settings.redis(), toml, health_of_redis),
         categories=CategorySource(services.item, CATEGORIES_TIMEOUT_S),
         stores=stores or redis_stores(settings.redis()),

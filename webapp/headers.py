@@ -1,17 +1,26 @@
 """Security headers: the front end sets them on its answers, Nginx, configured from here, on its own."""
 
-CONTENT_SECURITY_POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        "img-src 'self'",
-        "style-src 'self'",
-        "form-action 'self'",
-        "base-uri 'none'",
-        "frame-ancestors 'none'",
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+def content_security_policy(image_origins: Iterable[str] = ()) -> str:
+    """The policy: nothing from elsewhere but pictures from the given origins (docs/adr/0178)."""
+    return "; ".join(
+        (
+            "default-src 'none'",
+            " ".join(("img-src 'self'", *sorted(image_origins))),
+            "style-src 'self'",
+            "form-action 'self'",
+            "base-uri 'none'",
+            "frame-ancestors 'none'",
+        )
     )
-)
+
+
 SECURITY_HEADERS = {
-    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "Content-Security-Policy": content_security_policy(),
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "same-origin",

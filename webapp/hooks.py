@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 import uuid
+from functools import partial
 from typing import Any
 
 import structlog
@@ -13,7 +14,8 @@ from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from services.common.rpc import calls
 from webapp.assets import static_url
-from webapp.headers import SECURITY_HEADERS
+from webapp.headers import SECURITY_HEADERS, content_security_policy
+from webapp.photos import photo
 from webapp.pictures import picture
 from webapp.shop import current_shop
 from webapp.shopper import current_shopper
@@ -51,6 +53,10 @@ def _forget(_: BaseException | None) -> None:
 
 
 def _finish(response: Response) -> Response:
+    pictures = current_shop().image_origins
+    if pictures.listed and response.mimetype == "text/html":
+        policy = content_security_policy(pictures.listed)
+        response.headers.setdefault("Content-Security-Policy", policy)
     for name, value in SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)
     response.headers["X-Request-ID"] = g.request_id
@@ -80,6 +86,7 @@ def _template_context() -> dict[str, Any]:
         "shopper": current_shopper(),
         "static_url": static_url,
         "picture": picture,
+        "photo": partial(photo, shop.image_origins),
         "request_id": g.get("request_id", ""),
         "page_url": _page_url,
         "stale": bool(stale_parts()),

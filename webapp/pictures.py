@@ -139,7 +139,8 @@ WORDS = (
     ("box", r"mix|dinner|bars?\b|gelatin|cigar|tobacco|baking|box"),
 )
 _PATTERNS = tuple((name, re.compile(rf"(?<![^\W_])(?:{words})", re.IGNORECASE)) for name, words in WORDS)
-FALLBACKS = ("parcel", "gift", "box", "jar", "handbag")
+PLACEHOLDER = "plain"
+"""Drawn where no words say what to draw: of no kind of thing."""
 
 
 @lru_cache(maxsize=8192)
@@ -167,9 +168,13 @@ def picture(drawing: str, brand: str, item_id: str) -> Markup:
     )
 
 
+def depicts(words: str) -> bool:
+    """Whether these words say what to draw."""
+    return _symbol(words) != PLACEHOLDER
+
+
 def _symbol(drawing: str) -> str:
-    found = next((name for name, pattern in _PATTERNS if pattern.search(drawing)), None)
-    return found or FALLBACKS[_number(drawing.rsplit(" ", 1)[0]) % len(FALLBACKS)]
+    return next((name for name, pattern in _PATTERNS if pattern.search(drawing)), PLACEHOLDER)
 
 
 def _number(text: str) -> int:

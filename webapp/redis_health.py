@@ -23,14 +23,13 @@ class RedisHealth:
     @contextmanager
     def asking(self) -> Iterator[None]:
         """Around one use of Redis. Raises Unavailable at once while it is known not to answer."""
-        if not self._breaker.allow():
+        attempt = self._breaker.attempt()
+        if attempt is None:
             raise Unavailable("Redis does not answer; asking it again within a second")
-        try:
-            yield
-        except (redis.RedisError, OSError, Unavailable):
-            self._breaker.failure()
-            raise
-        except BaseException:  # the greenlet was given up: that says nothing about Redis
-            self._breaker.unclear()
-            raise
-        self._breaker.success()
+        with attempt:  # left by anything else, as when its greenlet is given up, it says nothing about Redis
+            try:
+                yield
+            except (redis.RedisError, OSError, Unavailable):
+                attempt.failure()
+                raise
+            attempt.success()

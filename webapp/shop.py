@@ -14,6 +14,7 @@ from webapp.cache_counters import CacheCount
 from webapp.categories import CategorySource
 from webapp.dataset import DatasetSource
 from webapp.impressions import Impressions
+from webapp.photos import ImageOrigins
 from webapp.redis_health import RedisHealth
 from webapp.stand_ins import StandIns
 from webapp.stores import Stores
@@ -52,6 +53,7 @@ class Shop:
     shared: SharedCache
     stand_ins: StandIns
     redis_health: RedisHealth
+    image_origins: ImageOrigins
     dataset: DatasetSource
     categories: CategorySource
     stores: Stores

@@ -8,6 +8,7 @@ from webapp.patch import patch_for_gevent
 patch_for_gevent()
 
 import sys  # noqa: E402
+from dataclasses import replace  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 import gevent  # noqa: E402
@@ -15,11 +16,25 @@ from gevent.fileobject import FileObject  # noqa: E402
 from gevent.pywsgi import WSGIServer  # noqa: E402
 
 from services.common import log as logs  # noqa: E402
+from services.common.item_port import Item  # noqa: E402
 from services.settings import Settings  # noqa: E402
 from tests.unit.webapp.fake_stores import DATASET_TOML  # noqa: E402
 from tests.unit.webapp.fakes import make_services  # noqa: E402
 from tests.unit.webapp.stores import memory_stores  # noqa: E402
 from webapp import create_app  # noqa: E402
+
+
+def _family(item: Item) -> dict[str, Item]:
+    """The item with all that a shop may say of it, and two variants; one of their pictures never loads."""
+    full = replace(
+        item,
+        description="Ripe and sweet.\nGrown on small farms, picked by hand.",
+        url="https://shop.example/bananas",
+        image_url="/pictures/bananas.png",
+    )
+    small = replace(full, item_id="111-s", title="Small bananas", variant_of="111", price=0.5)
+    large = replace(small, item_id="111-l", title="Large bananas", image_url="/pictures/none.png")
+    return {one.item_id: one for one in (full, small, large)}
 
 
 def main(state: Path) -> None:
@@ -35,7 +50,9 @@ def main(state: Path) -> None:
         redis_url="redis://127.0.0.1:1/0",
         rate_limits=False,  # all journeys come from one address, and are quicker than people
     )
-    app = create_app(settings, make_services(), "SimpleCache", memory_stores())
+    services = make_services()
+    services.item.items.update(_family(services.item.items["111"]))
+    app = create_app(settings, services, "SimpleCache", memory_stores())
     server = WSGIServer(("127.0.0.1", 0), app, log=None)
     server.start()
     sys.stdout.write(f"{server.server_port}\n")

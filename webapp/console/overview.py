@@ -18,7 +18,7 @@ from webapp.console.probes import Health
 from webapp.console.releases import ReleaseInfo, current_name, releases
 from webapp.console.state import current_console, own_figures
 from webapp.console.tables import Cell, Column, Row, Table, make_table
-from webapp.shop import cache_stats
+from webapp.shop import cache_stats, current_shop
 
 HEADLINE = (
     ("pipeline.recall_at_20", "Recall@20"),
@@ -43,6 +43,7 @@ def index() -> str:
         release_name=name,
         release_source=source,
         headline=HEADLINE,
+        refused_origins=sorted(current_shop().image_origins.refused),
         releases=_release_table(found, name),
         **_live_context(),
     )

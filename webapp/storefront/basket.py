@@ -35,6 +35,7 @@ class Row:
     orderable: bool
     known: bool
     token: str
+    image: str = ""
 
 
 @dataclass(frozen=True)
@@ -104,4 +105,5 @@ def _row(line: Line, item: Item | None, dataset: DatasetInfo) -> Row:
         orderable=item is not None and item.available,
         known=item is not None,
         token=line.token,
+        image=item.image_url if item else "",
     )

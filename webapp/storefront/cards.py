@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from services.common.item_port import Item
 from services.common.ports import RecommendedItem
 from webapp.dataset import DatasetInfo
+from webapp.pictures import depicts
 from webapp.storefront.why import why_code
 from webapp.storefront.wording import category_text, money, title_of
 
@@ -27,6 +28,7 @@ class Card:
     token: str = ""
     why: str = ""
     available: bool = True
+    image: str = ""
 
 
 def make_card(
@@ -52,6 +54,7 @@ def make_card(
         token=token,
         why=why_code(found.reason) if why is None else why,
         available=item.available if item else True,
+        image=item.image_url if item else "",
     )
 
 
@@ -65,9 +68,14 @@ def item_card(item: Item, dataset: DatasetInfo) -> Card:
         drawing=drawing(item),
         price=money(item.price, dataset.currency),
         available=item.available,
+        image=item.image_url,
     )
 
 
 def drawing(item: Item) -> str:
-    """The words that decide an item's picture."""
-    return " ".join((*item.category_path, item.title))
+    """The words that decide an item's picture: none unless its category says what kind of thing it is.
+
+    A title alone is often about something else ("Cat mug", "Heart of wicker"): see `webapp.pictures`.
+    """
+    categories = " ".join(item.category_path)
+    return f"{categories} {item.title}" if depicts(categories) else ""

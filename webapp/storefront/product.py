@@ -7,24 +7,33 @@ else a `view`. Only a browser that has been here before counts: robots leave not
 from __future__ import annotations
 
 import time
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 from flask import abort, flash, make_response, redirect, render_template, request
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
+from models.item_content import is_web_address
 from services.common.errors import EcrsError, NotFound, Unavailable
-from services.common.item_port import Item
+from services.common.item_port import Item, SearchQuery
 from services.common.ports import Reason, UserEvent
 from webapp.cache import OUTAGES
+from webapp.codec import search_from_json, search_to_json
 from webapp.errors import wants_json
 from webapp.shop import Shop, current_shop
 from webapp.shopper import Shopper, current_shopper, local_path, read_id
 from webapp.storefront.blueprint import blueprint
-from webapp.storefront.cards import drawing
+from webapp.storefront.cards import Card, drawing, item_card
 from webapp.storefront.cart import put_into_cart
-from webapp.storefront.feeds import RAIL_SHOWN, ask_similar, popular, similar
+from webapp.storefront.feeds import (
+    RAIL_SHOWN,
+    SHARED_FRESH_S,
+    SIMILAR_KEPT_S,
+    ask_similar,
+    popular,
+    similar,
+)
 from webapp.storefront.instead import instead_page
 from webapp.storefront.recording import event_id, record, record_shown, somebody_looks, token_of
 from webapp.storefront.seen import Past, read_past
@@ -32,6 +41,7 @@ from webapp.storefront.why import reason_of
 from webapp.storefront.wording import money, reason_text, title_of, value_text
 from webapp.together import Pending, Together
 
+VARIANTS_SHOWN = 50
 VIEW_ONCE_S = 600  # reloading a page is not looking at it again
 ALTERNATIVES = ("two_tower", "content")
 T = TypeVar("T")
@@ -54,6 +64,7 @@ def item_page(item_id: str) -> str | Response:
     asked = together.start(lambda: shop.stand_ins.item(item_id, shop.call_timeout_s))
     alike = together.start(lambda: ask_similar(shop, item_id, ALTERNATIVES, "similar"))
     beside = together.start(lambda: ask_similar(shop, item_id, ("item_to_item",), "together"))
+    siblings = together.start(lambda: _variants(shop, item_id))
     past = together.start(lambda: read_past(shop, shopper))
     cause = together.start(lambda: _cause(shop, reason))
     try:
@@ -77,6 +88,8 @@ def item_page(item_id: str) -> str | Response:
         title=title,
         price=money(item.price, dataset.currency),
         drawing=drawing(item),
+        url=item.url if is_web_address(item.url) else "",
+        variants=_shown_variants(shop, item, _get(siblings, [])),
         trail=shop.categories.trail_of(item.category_path),
         details=[
             (name.replace("_", " "), value_text(value)) for name, value in sorted(item.attributes.items())
@@ -108,6 +121,30 @@ def record_event() -> Response:
     elif event_type == "dislike":
         flash(_("Noted: that product will not be suggested to you again."))
     return back
+
+
+def _variants(shop: Shop, parent: str) -> list[Item]:
+    """Items that are variants of this one, the same for all who ask. Raises EcrsError."""
+
+    def load() -> dict[str, Any]:
+        query = SearchQuery(variant_of=parent, page_size=VARIANTS_SHOWN, include_unavailable=True)
+        return search_to_json(shop.stand_ins.search(query, shop.call_timeout_s))
+
+    found = shop.shared.fetch(f"variants:{parent}", SHARED_FRESH_S, load, keep_s=SIMILAR_KEPT_S)
+    return list(search_from_json(found).items)
+
+
+def _shown_variants(shop: Shop, item: Item, own: list[Item]) -> tuple[Card, ...]:
+    """The item's variants; of a variant, the item it is one of and the others. Never an EcrsError."""
+    family = own
+    if item.variant_of:
+        try:
+            parent, _missing = shop.stand_ins.items([item.variant_of], shop.call_timeout_s / 2)
+            family = [*parent, *_variants(shop, item.variant_of)]
+        except EcrsError as error:
+            log.warning("product.variants_not_read", error=type(error).__name__, message=str(error))
+    dataset = shop.dataset.get()
+    return tuple(item_card(one, dataset) for one in family if one.item_id != item.item_id)
 
 
 def _record_visit(shop: Shop, shopper: Shopper, item: Item, token: str) -> None:

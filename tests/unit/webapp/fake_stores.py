@@ -178,6 +178,7 @@ class FakeItems:
             for item in self.items.values()
             if all(word in " ".join((item.title, *item.category_path)).lower() for word in text.split())
             and item.category_path[:depth] == query.category_path
+            and (not query.variant_of or item.variant_of == query.variant_of)
             and (query.price_min is None or (item.price or 0) >= query.price_min)
             and (query.price_max is None or (item.price or 0) <= query.price_max)
         ]

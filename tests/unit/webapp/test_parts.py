@@ -23,8 +23,9 @@ from webapp.assets import STATIC
 from webapp.cache import JsonSerializer, SharedCache
 from webapp.cache_counters import CacheCount, CacheCounters
 from webapp.dataset import DatasetInfo, DatasetSource, UserFeature, parse_info
-from webapp.pictures import FALLBACKS, HUES, WORDS, drawn, picture
+from webapp.pictures import HUES, PLACEHOLDER, WORDS, drawn, picture
 from webapp.signing_key import FILE_NAME, SigningKeyError, signing_key
+from webapp.storefront.cards import drawing
 from webapp.storefront.forms import attributes_of, registration_form
 from webapp.storefront.wording import category_text, money, reason_text
 
@@ -151,8 +152,14 @@ def test_a_picture_is_always_the_same_and_follows_the_category() -> None:
 
 
 def test_a_product_without_known_words_gets_a_neutral_picture() -> None:
-    assert drawn("", "", "1")[0] in FALLBACKS
-    assert drawn("分类 17 商品", "", "1")[0] in FALLBACKS
+    assert drawn("", "", "1")[0] == PLACEHOLDER
+    assert drawn("分类 17 商品", "", "1")[0] == PLACEHOLDER
+
+
+def test_a_picture_is_drawn_only_where_the_category_says_what_it_is() -> None:
+    assert drawing(Item("1", "Organic, large", ("Produce", "Tropical Fruit"))) != ""
+    assert drawing(Item("1", "White hanging heart t-light holder with bread")) == ""
+    assert drawing(Item("1", "Cat mug", ("Range 17",))) == ""
 
 
 def test_nothing_of_a_products_text_reaches_its_picture(app: Flask) -> None:
@@ -165,7 +172,7 @@ def test_nothing_of_a_products_text_reaches_its_picture(app: Flask) -> None:
 def test_every_kind_of_picture_has_a_symbol_and_colours() -> None:
     symbols = set(re.findall(r'symbol id="(\w+)"', (STATIC / "pictures.svg").read_text(encoding="utf-8")))
     assert len(symbols) >= 60
-    assert {name for name, _ in WORDS} | set(FALLBACKS) <= symbols
+    assert {name for name, _ in WORDS} | {PLACEHOLDER} <= symbols
     css = (STATIC / "shop.css").read_text(encoding="utf-8")
     assert all(f".h{number}{{" in css for number in range(HUES))
 
