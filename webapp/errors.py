@@ -43,6 +43,23 @@ TEXTS: dict[int, tuple[LazyString, LazyString]] = {
         _l("A part of the shop does not answer right now. Trying again usually helps."),
     ),
 }
+CART_TEXT = _l(
+    "Your cart and your orders cannot be read or changed at the moment. Nothing in them is lost, and the "
+    "rest of the shop is open."
+)
+OF_CART = frozenset(
+    f"shop.{name}"
+    for name in (
+        "cart_page",
+        "add_to_cart",
+        "change_cart",
+        "checkout_page",
+        "place_order",
+        "orders_page",
+        "order_page",
+    )
+)
+"""Pages that are nothing without what Redis holds."""
 CSRF_TEXT = _l("This form is too old or was opened elsewhere. Go back, reload the page and try again.")
 log = structlog.get_logger("webapp.errors")
 
@@ -79,8 +96,9 @@ def _http(error: HTTPException) -> Response:
 def _domain(error: EcrsError) -> Response:
     status = STATUS.get(type(error), HTTPStatus.BAD_GATEWAY)
     log.warning("http.service_error", error=type(error).__name__, message=str(error))
-    response = _answer(status.value)
-    if status is HTTPStatus.SERVICE_UNAVAILABLE:
+    away = status is HTTPStatus.SERVICE_UNAVAILABLE
+    response = _answer(status.value, str(CART_TEXT) if away and request.endpoint in OF_CART else "")
+    if away:
         response.headers["Retry-After"] = "5"
     return response
 
