@@ -32,9 +32,10 @@ from scripts.supervision.parts import Part, parts
 from scripts.supervision.supervisor import Process, Supervisor
 from services.common import log as logs
 from services.common.process import die_with_parent
+from services.common.rpc.heartbeat import HUNG_S
 from services.settings import Settings
 
-HUNG_S, FAILURES = 18.0, 4
+FAILURES = 4
 GRACE_S = 120.0
 _TIMEOUT_S = 3.0  # of one question: a machine that also trains answers slowly
 _EVERY_S, _AGAIN_S = 2.0, 1.0

@@ -17,6 +17,7 @@ import structlog
 from services.common.errors import EcrsError
 from services.common.memory import settle
 from services.common.process import die_with_parent, wait_for_free_port
+from services.common.rpc.heartbeat import Pulse, beat
 from services.common.rpc.server import App, Server
 
 log = structlog.get_logger()
@@ -51,12 +52,12 @@ def serve(build: Callable[[], App], listen: Listen) -> int:
             "--port or ECRS_PORT_OFFSET"
         )
     if listen.processes == 1:
-        return _work(build, listen, share_port=False)
+        return _work(build, listen)
     return _supervise(build, listen)
 
 
-def _work(build: Callable[[], App], listen: Listen, *, share_port: bool) -> int:
-    """One server process."""
+def _work(build: Callable[[], App], listen: Listen, pulse: Pulse | None = None) -> int:
+    """One server process; with a `pulse` one of several that share the port."""
     stop = threading.Event()
 
     def on_signal(_signum: int, _frame: FrameType | None) -> None:
@@ -74,7 +75,7 @@ def _work(build: Callable[[], App], listen: Listen, *, share_port: bool) -> int:
         listen.port,
         threads=listen.threads,
         default_deadline_s=listen.default_deadline_s,
-        share_port=share_port,
+        share_port=pulse is not None,
     )
     try:
         server.start()
@@ -82,6 +83,8 @@ def _work(build: Callable[[], App], listen: Listen, *, share_port: bool) -> int:
         app.close()
         return _fail(str(error))
     settle()
+    if pulse is not None:
+        beat(pulse.write_end, server.pool)
     log.info("listening", host=listen.host, port=server.port, threads=listen.threads, pid=os.getpid())
     stop.wait()
     log.info("stopping", pid=os.getpid())
@@ -94,8 +97,16 @@ def _fail(problem: str) -> int:
     return 1
 
 
+@dataclass(frozen=True)
+class _Worker:
+    """A worker process: when it was started (monotonic), and its signs of life."""
+
+    started: float
+    pulse: Pulse
+
+
 def _supervise(build: Callable[[], App], listen: Listen) -> int:
-    """A small parent: starts the workers, starts again what dies, ends them all when it is told to.
+    """A small parent: starts the workers, starts again what dies, kills what hangs, ends them all at last.
 
     It holds the port with a socket that never listens, so that port 0 works and nobody slips in between.
     """
@@ -111,16 +122,22 @@ def _supervise(build: Callable[[], App], listen: Listen) -> int:
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         held.bind((listen.host, listen.port))
         listen = Listen(**{**listen.__dict__, "port": held.getsockname()[1]})
-        workers: dict[int, float] = {}
+        workers: dict[int, _Worker] = {}
         code = 0
         while not stopping:
             while len(workers) < listen.processes:
-                workers[_fork(build, listen)] = time.monotonic()
+                worker = _Worker(time.monotonic(), Pulse())
+                workers[_fork(build, listen, worker.pulse)] = worker
             pid, status = os.waitpid(-1, os.WNOHANG)
             if not pid:
+                for hung in [number for number, one in workers.items() if one.pulse.is_lost()]:
+                    log.error("worker_hung", pid=hung)
+                    os.kill(hung, signal.SIGKILL)  # one that stands still heeds no other
                 time.sleep(0.1)  # a signal ends the sleep early only on its next tick: 0.1 s at most
                 continue
-            lived = time.monotonic() - workers.pop(pid)
+            worker = workers.pop(pid)
+            worker.pulse.close()
+            lived = time.monotonic() - worker.started
             if lived < _STARTED_S and os.waitstatus_to_exitcode(status) == 1:
                 code = 1  # it said why; trying again would only say it again
                 break
@@ -130,7 +147,7 @@ def _supervise(build: Callable[[], App], listen: Listen) -> int:
     return code
 
 
-def _fork(build: Callable[[], App], listen: Listen) -> int:
+def _fork(build: Callable[[], App], listen: Listen, pulse: Pulse) -> int:
     pid = os.fork()
     if pid:
         return pid
@@ -139,7 +156,7 @@ def _fork(build: Callable[[], App], listen: Listen) -> int:
         for signum in _STOP_SIGNALS:
             signal.signal(signum, signal.SIG_DFL)  # until the worker has its own: not the parent's
         die_with_parent()
-        code = _work(build, listen, share_port=True)
+        code = _work(build, listen, pulse)
     finally:
         sys.stderr.flush()
         os._exit(code)  # never back into the parent's code

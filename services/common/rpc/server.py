@@ -117,6 +117,11 @@ class Server:
         self._poller.start()
         return self
 
+    @property
+    def pool(self) -> ThreadPoolExecutor:
+        """The threads that serve calls; there after `start`."""
+        return self._pool
+
     def stop(self, grace_s: float = 5.0) -> None:
         """Say NOT_SERVING, let running calls finish for `grace_s` at most, free everything; once only."""
         if self._stopping.is_set():

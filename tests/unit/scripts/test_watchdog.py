@@ -15,7 +15,8 @@ from scripts.supervision import watchdog
 from scripts.supervision.health import CutOff, check, check_alive
 from scripts.supervision.parts import Part
 from scripts.supervision.supervisor import Process, Supervisor
-from scripts.supervision.watchdog import FAILURES, GRACE_S, HUNG_S, Watch, Watchdog, read_restarts
+from scripts.supervision.watchdog import FAILURES, GRACE_S, Watch, Watchdog, read_restarts
+from services.common.rpc.heartbeat import HUNG_S
 
 pytestmark = pytest.mark.unit
 
