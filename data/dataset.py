@@ -236,6 +236,12 @@ class TableReader:
             raise self.error(key, "must be a list of strings" + (" with at least one" if required else ""))
         return tuple(values)
 
+    def one_or_more(self, key: str) -> tuple[str, ...]:
+        """A string, or a list of strings with at least one."""
+        if isinstance(self.raw.get(key), str):
+            return (self.text(key),)
+        return self.texts(key, required=True)
+
     def numbers(self, key: str) -> tuple[float, ...]:
         """A list of numbers, or nothing."""
         values = self._get(key, [], list, "a list of numbers")

@@ -55,26 +55,30 @@ class DayCounts:
 
 
 class Duplicates:
-    """Counts events that are equal to an earlier one in every column, in a stream that is sorted by time."""
+    """Finds events that are equal to an earlier one in every column, in a stream that is sorted by time."""
 
     def __init__(self) -> None:
         self.count = 0
         self._at: int | None = None
         self._seen: npt.NDArray[np.uint64] = np.array([], dtype=np.uint64)  # those of the last time only
 
-    def add(self, table: Any) -> None:
-        """Take the next events."""
+    def add(self, table: Any) -> npt.NDArray[np.bool_]:
+        """Take the next events; which of them, [N], are the first of their kind."""
         if not table.num_rows:
-            return
+            return np.zeros(0, np.bool_)
         at = table.column("at").combine_chunks().cast(pa.int64()).to_numpy()
         hashes = _hashes(table, at)
-        if at[0] != self._at:
+        fresh = np.zeros(len(hashes), np.bool_)
+        fresh[np.unique(hashes, return_index=True)[1]] = True
+        if at[0] == self._at:
+            fresh &= ~np.isin(hashes, self._seen)
+        else:
             self._seen = self._seen[:0]
-        unique = np.unique(np.concatenate([self._seen, hashes]))
-        self.count += len(self._seen) + len(hashes) - len(unique)
+        self.count += int((~fresh).sum())
         self._at = int(at[-1])
         same = hashes[np.searchsorted(at, self._at) :]
         self._seen = np.unique(np.concatenate([self._seen, same]) if at[0] == self._at else same)
+        return fresh
 
 
 def _hashes(table: Any, at: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:

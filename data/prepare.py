@@ -60,7 +60,7 @@ def prepare(
     """
     fingerprint = input_fingerprint(source.files(), dataset)
     target = out / dataset.name
-    if not force:
+    if not force and not getattr(source, "always_read", False):
         if out.exists():
             restore(target)
         report = _report(target)
@@ -76,9 +76,9 @@ def prepare(
 def input_fingerprint(files: Sequence[Path], dataset: Dataset) -> str:
     """SHA-256 over the raw files, the dataset's description and the code of this package."""
     digest = hashlib.sha256(json.dumps(dataclasses.asdict(dataset), sort_keys=True).encode())
-    code = sorted(Path(__file__).parent.glob("*.py")) + sorted(
-        (Path(__file__).parent / "sources").glob("*.py")
-    )
+    here = Path(__file__).parent
+    folders = (here, here / "sources", here / "readers")
+    code = [file for folder in folders for file in sorted(folder.glob("*.py"))]
     for path in [*files, *code, Path(ids.__file__)]:
         digest.update(path.name.encode() + b"\0")
         try:
@@ -107,18 +107,18 @@ def _show(report: dict[str, Any], target: Path, seconds: float | None) -> None:
     title = f"{target}" + (
         f" in {seconds:.1f} s" if seconds is not None else " is up to date (--force prepares again)"
     )
-    table = Table("table", "written", "read", "rejected", "reasons", title=title)
+    table = Table("table", "written", "read", "left out", "rejected", "reasons", title=title)
     for name in dict.fromkeys([*report["rows"], *report["tables"]]):
-        counts = report["tables"].get(name, {"read": 0, "rejected": 0, "reasons": {}})
-        reasons = escape(", ".join(f"{count:,} {reason}" for reason, count in counts["reasons"].items()))
+        counts = report["tables"].get(name, {"read": 0, "left_out": {}, "rejected": 0, "reasons": {}})
+        told = {**counts["left_out"], **counts["reasons"]}
+        reasons = escape(", ".join(f"{count:,} {reason}" for reason, count in told.items()))
         written = report["rows"].get(name)
-        cells = ["" if written is None else f"{written:,}", f"{counts['read']:,}", f"{counts['rejected']:,}"]
-        table.add_row(name, *cells, reasons)
+        figures = (written, counts["read"], sum(counts["left_out"].values()), counts["rejected"])
+        table.add_row(name, *("" if figure is None else f"{figure:,}" for figure in figures), reasons)
     console.print(table)
     for name, counts in report["tables"].items():
-        for kind in ("left_out", "cleaned"):
-            for what, count in counts[kind].items():
-                console.print(f"{kind.replace('_', ' ')} of {name}: {count:,} {escape(what)}")
+        for what, count in counts["cleaned"].items():
+            console.print(f"cleaned of {name}: {count:,} {escape(what)}")
     for note, count in report["notes"].items():
         console.print(f"{note.replace('_', ' ')}: {count:,}{_meaning(note, count, report)}")
     if any(counts["rejected"] for counts in report["tables"].values()):

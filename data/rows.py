@@ -1,17 +1,15 @@
-"""Reading text tables line by line: plain, gzip or zip, any encoding, with the line number of every row."""
+"""Reading text tables line by line: plain or packed, any encoding, with the line number of every row."""
 
 from __future__ import annotations
 
-import gzip
 import io
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from data.compressed import DAMAGED, decompressed
 from data.errors import DataError
 from data.records import Lines, header, rows
 from data.rejects import Reject, Rejects
@@ -41,6 +39,8 @@ class TextFormat:
     """Names of the columns of a file without a header; empty: the first line has the names."""
     decimal: str = "."
     """What stands before the decimals of a number: a point or a comma."""
+    member: str = ""
+    """Which file of a .zip with several; empty: it has only one."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def read_rows(
 
     Raises `DataError` when the file is missing, damaged, without rows, or lacks a required column.
     """
-    with open_text(path, form.encoding, advance) as text:
+    with open_text(path, form.encoding, advance, form.member) as text:
         lines = Lines(text, path, table, rejects)
         columns = form.columns or _header(lines, form, required)
         rejected = rejects.rejected(table)
@@ -106,12 +106,12 @@ def _nothing(path: Path, number: int, *, has_header: bool) -> str:
 
 
 @contextmanager
-def open_text(path: Path, encoding: str, advance: Advance) -> Iterator[IO[str]]:
-    """Open plain, .gz or .zip (one member) text; every way a file can be damaged becomes a `DataError`."""
+def open_text(path: Path, encoding: str, advance: Advance, member: str = "") -> Iterator[IO[str]]:
+    """Open plain or packed text (`member`: which file of a .zip); what is damaged becomes a `DataError`."""
     try:
         with path.open("rb") as raw:
             counted = io.BufferedReader(_Counted(raw, advance), 1 << 18) if path.suffix != ".zip" else raw
-            with _decompressed(path, counted) as binary:
+            with decompressed(path, counted, member) as binary:
                 # Bytes that do not decode are kept as surrogates, so that one bad row is one reject.
                 codec = "utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding
                 with io.TextIOWrapper(binary, encoding=codec, errors="surrogateescape", newline="") as text:
@@ -120,28 +120,10 @@ def open_text(path: Path, encoding: str, advance: Advance) -> Iterator[IO[str]]:
         raise DataError(f"{path}: no such file") from error
     except LookupError as error:
         raise DataError(f"{path}: {error}") from error
-    except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, RuntimeError, UnicodeError) as error:
+    except (*DAMAGED, UnicodeError) as error:
         raise DataError(f"{path}: damaged or cut off ({error}); get the file again") from error
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
-
-
-@contextmanager
-def _decompressed(path: Path, raw: IO[bytes]) -> Iterator[IO[bytes]]:
-    if path.suffix == ".gz":
-        with gzip.GzipFile(fileobj=raw) as binary:
-            yield binary  # type: ignore[misc]
-    elif path.suffix == ".zip":
-        with zipfile.ZipFile(raw) as archive:
-            members = [m for m in archive.namelist() if not m.endswith("/") and not m.startswith("__MACOSX")]
-            if len(members) != 1:
-                raise DataError(
-                    f"{path}: holds {len(members)} files instead of one; unpack it and name the file"
-                )
-            with archive.open(members[0]) as binary:
-                yield binary
-    else:
-        yield raw
 
 
 class _Counted(io.RawIOBase):

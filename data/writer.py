@@ -13,16 +13,16 @@ from typing import Any, TextIO
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from data.canonical import EVENTS, items_schema, users_schema
 from data.content import clean_content
 from data.dataset import Dataset, save_dataset
 from data.errors import DataError
-from data.event_checks import DayCounts, Duplicates
+from data.event_checks import DayCounts
+from data.finishing import Finish, write_events
 from data.idset import IdSet
-from data.rejects import Reject, Rejects
+from data.rejects import Rejects
 from data.sorter import EventSorter
 
 _BUFFER_ROWS = 100_000
@@ -45,6 +45,8 @@ class PreparedWriter:
         self.item_ids = IdSet()
         self.notes: Counter[str] = Counter()
         """Counts worth reporting that are no rejects, e.g. rows left out on purpose."""
+        self.finish = Finish()
+        """What is done to the events when all are there."""
         self.target = out / dataset.name
         self._work = out / f".{dataset.name}.tmp"
         self._lock: TextIO | None = None
@@ -117,7 +119,10 @@ class PreparedWriter:
         self._items.write({**defaults, **clean_content(columns, self.notes)})
 
     def events(self, columns: Mapping[str, Any]) -> None:
-        """Append events in raw order: user_id, item_id, type, at, value, and `Columns.origin` if known."""
+        """Append events in raw order: user_id, item_id, type, at, value, and `Columns.origin` if known.
+
+        `data.finishing.RETURN` as type takes an earlier purchase back.
+        """
         table = pa.table([columns[name] for name in EVENTS.names], schema=EVENTS)
         origin = columns.get("origin")
         if origin is None:
@@ -161,7 +166,7 @@ class PreparedWriter:
                 )
         self._users.close()
         self._items.close()
-        events = self._write_events()
+        events = write_events(self._events, self._days, self.finish, self._work, self.rejects, self.notes)
         self.rejects.check()
         self.rejects.close()
         counts = {"users": self._users.rows, "items": self._items.rows, "events": events}
@@ -179,36 +184,6 @@ class PreparedWriter:
         (self._work / "report.json").write_text(text, encoding="utf-8")
         _replace(self._work, self.target)
         return full
-
-    def _write_events(self) -> int:
-        """Sort the events into their file; those far from all others are rejected. Returns how many stay."""
-        bounds, duplicates, kept = self._days.bounds(), Duplicates(), 0
-        with pq.ParquetWriter(self._work / "events.parquet", EVENTS, compression="zstd") as out:
-            pending, rows = [], 0
-            for every in self._events.sorted():
-                table = every if bounds is None else self._within(every, *bounds)
-                duplicates.add(table)
-                pending.append(table.select(EVENTS.names))
-                rows += table.num_rows
-                kept += table.num_rows
-                if rows >= _BUFFER_ROWS:
-                    out.write_table(pa.concat_tables(pending))
-                    pending, rows = [], 0
-            if pending:
-                out.write_table(pa.concat_tables(pending))
-        if duplicates.count:
-            self.notes["duplicate_events"] = duplicates.count
-        return kept
-
-    def _within(self, table: Any, first: int, last: int) -> Any:
-        """The events from `first` to `last` (ms); the others are rejected."""
-        at = table.column("at").cast(pa.int64())
-        inside = pc.and_(pc.greater_equal(at, first), pc.less_equal(at, last))
-        for row in table.filter(pc.invert(inside)).to_pylist():
-            file, line = self.rejects.place(row["origin"])
-            raw = ",".join(str(row[name]) for name in EVENTS.names)
-            self.rejects.add(Reject("events", file, line, "time far from all others", raw))
-        return table.filter(inside)
 
 
 class _TableWriter:

@@ -1,22 +1,32 @@
-"""A shop's own CSV or Parquet files, by a mapping file: no code to write."""
+"""A shop's own files or database, by a mapping file: no code to write."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from data.columns import Columns
 from data.dataset import Dataset
 from data.errors import DataError
-from data.parquet_rows import parquet_rows, read_parquet_rows
-from data.sources.base import Options, Progress, stream
-from data.sources.mapping_config import FeatureColumn, TableFile, load_mapping
+from data.finishing import RETURN, Finish
+from data.idset import IdSet
+from data.readers.reading import read_table
+from data.readers.table_file import TableFile
+from data.rows import Rows
+from data.sources.base import Options, Progress
+from data.sources.mapping_config import FeatureColumn, event_columns, item_columns, load_mapping, user_columns
 from data.sources.mapping_config import Mapped as Config
+from data.sources.mapping_filters import TAKE_BACK
+from data.sources.mapping_rows import Part, event_parts, only_products, where
 from data.writer import PreparedWriter
+
+Ints = npt.NDArray[np.int64]
 
 
 class Mapped:
@@ -29,18 +39,22 @@ class Mapped:
         self._config: Config | None = None
 
     def files(self) -> Sequence[Path]:
-        """The events' file, then the users' and items' where they have their own."""
+        """The events' files, then the users' and items' where they have their own."""
         config = self._load()
-        files = [
-            self._place(table)
-            for table in (config.events_file, config.users_file, config.items_file)
-            if table
-        ]
-        for file in files:
-            if not file.is_file():
-                raise DataError(f"{file}: no such file (named by {self._options.mapping})")
+        tables = (config.events_file, config.users_file, config.items_file)
+        try:
+            files = [file for table in tables if table for file in table.paths(self._folder())]
+        except DataError as error:
+            raise DataError(f"{error} (named by {self._options.mapping})") from None
         # The mapping is part of the input: other columns give another dataset.
         return [*files, self._mapping()]
+
+    @property
+    def always_read(self) -> bool:
+        """A database may have changed since the last run, and only reading it would tell."""
+        config = self._load()
+        tables = (config.events_file, config.users_file, config.items_file)
+        return any(table.is_query for table in tables if table)
 
     def describe(self) -> Dataset:
         """As the mapping file says."""
@@ -50,20 +64,47 @@ class Mapped:
         """Users and items of their own files first, then events; what only these know is added then."""
         config = self._load()
         if config.users_file:
-            for cols in self._stream(config.users_file, "users", _user_columns(config), out, progress):
+            for cols in self._users_of(config, out, progress):
                 users = _users(cols, config)
                 cols.unique(users["user_id"], out.user_ids, config.users.user_id)
                 out.users(cols.keep(users))
+        no_products = IdSet()
         if config.items_file:
-            for cols in self._stream(config.items_file, "items", _item_columns(config), out, progress):
+            for cols in self._items_of(config, no_products, out, progress):
                 items = _items(cols, config)
                 cols.unique(items["item_id"], out.item_ids, config.items.item_id)
                 out.items(cols.keep(items))
-        for cols in self._stream(config.events_file, "events", _event_columns(config), out, progress):
-            self._events(cols, config, out)
+        events = config.events
+        taken_back = events.returns is not None and events.returns.do == TAKE_BACK
+        out.finish = Finish(events.drop_duplicates, taken_back, events.time is None)
+        order = 0
+        for rows in self._rows(config.events_file, "events", event_columns(config), out, progress):
+            for part in event_parts(rows, config, no_products, out.rejects):
+                positions = order + np.searchsorted(rows.lines, part.cols.rows.lines)
+                self._events(part, positions, config, out)
+            order += len(rows.lines)
 
-    def _events(self, cols: Columns, config: Config, out: PreparedWriter) -> None:
-        columns = {f"event.{name}": array for name, array in _events(cols, config).items()}
+    def _users_of(self, config: Config, out: PreparedWriter, progress: Progress) -> Iterator[Columns]:
+        file = cast(TableFile, config.users_file)
+        for rows in self._rows(file, "users", user_columns(config), out, progress):
+            kept = where(rows, config.users.where, file, out.rejects)
+            yield Columns(kept, out.rejects, file.nulls, file.form.decimal)
+
+    def _items_of(
+        self, config: Config, no_products: IdSet, out: PreparedWriter, progress: Progress
+    ) -> Iterator[Columns]:
+        file = cast(TableFile, config.items_file)
+        for rows in self._rows(file, "items", item_columns(config), out, progress):
+            kept = where(rows, config.items.where, file, out.rejects)
+            products = only_products(kept, config, file, no_products, out.rejects)
+            yield Columns(products, out.rejects, file.nulls, file.form.decimal)
+
+    def _events(self, part: Part, positions: Ints, config: Config, out: PreparedWriter) -> None:
+        cols, events = part.cols, _events(part, positions, config)
+        if part.kind == RETURN:  # no event of its own: it makes nobody a shopper and nothing an item
+            out.events(cols.keep(events))
+            return
+        columns = {f"event.{name}": array for name, array in events.items()}
         if not config.users_file:
             columns |= {f"user.{name}": array for name, array in _users(cols, config).items()}
         if not config.items_file:
@@ -83,18 +124,12 @@ class Mapped:
             out.items({name: array.filter(new) for name, array in _part(kept, "item.").items()})
         out.events(events)
 
-    def _stream(
+    def _rows(
         self, table: TableFile, name: str, required: Sequence[str], out: PreparedWriter, progress: Progress
-    ) -> Iterator[Columns]:
-        path = self._place(table)
+    ) -> Iterator[Rows]:
         for reason, share in table.allow.items():
             out.rejects.allow(name, reason, share)
-        if not table.is_parquet:
-            yield from stream(path, name, required, out.rejects, progress, table.form, table.nulls)
-            return
-        with progress(f"{name}: {path.name}", parquet_rows(path), "row") as advance:
-            for rows in read_parquet_rows(path, name, required, out.rejects, advance):
-                yield Columns(rows, out.rejects, table.nulls, table.form.decimal)
+        return read_table(table, self._folder(), name, required, out.rejects, progress)
 
     def _mapping(self) -> Path:
         if self._options.mapping is None:
@@ -108,57 +143,44 @@ class Mapped:
             self._config = load_mapping(self._mapping())
         return self._config
 
-    def _place(self, table: TableFile) -> Path:
-        return (self._options.path or self._mapping().parent) / table.name
+    def _folder(self) -> Path:
+        return self._options.path or self._mapping().parent
 
 
 def _part(columns: dict[str, Any], prefix: str) -> dict[str, Any]:
     return {name.removeprefix(prefix): array for name, array in columns.items() if name.startswith(prefix)}
 
 
-def _event_columns(config: Config) -> list[str]:
-    events = config.events
-    names = [events.user_id, events.item_id, events.time, events.type, events.value]
-    if not config.users_file:
-        names += _user_columns(config)[1:]
-    if not config.items_file:
-        names += _item_columns(config)[1:]
-    return [name for name in names if name]
-
-
-def _user_columns(config: Config) -> list[str]:
-    return [config.users.user_id, *(column.column for column in config.users.features)]
-
-
-def _item_columns(config: Config) -> list[str]:
-    items = config.items
-    single = (items.title, items.brand, items.shop, items.price, items.available, items.listed_at)
-    content = (items.description, items.url, items.image_url, items.variant_of)
-    names = [
-        items.item_id,
-        *single,
-        *content,
-        *items.categories,
-        *(column.column for column in items.features),
-    ]
-    return [name for name in names if name]
-
-
-def _events(cols: Columns, config: Config) -> dict[str, Any]:
-    events = config.events
-    if events.type:
+def _events(part: Part, positions: Ints, config: Config) -> dict[str, Any]:
+    events, cols = config.events, part.cols
+    if part.kind:
+        types = cols.constant(part.kind, pa.string())
+    elif events.type:
         types = cols.choice(events.type, events.types)
     else:
         types = cols.constant(events.constant_type, pa.string())
-    value = cols.number(events.value).fill_null(1.0) if events.value else cols.constant(1.0, pa.float64())
+    if events.time:
+        at = cols.time(events.time, events.time_format)
+    else:
+        at = pa.array(positions).cast(pa.timestamp("ms"))
+    value = _value(cols, events.value)
     return {
         "user_id": cols.ids(events.user_id),
         "item_id": cols.ids(events.item_id),
         "type": types,
-        "at": cols.time(events.time, events.time_format),
-        "value": value.cast(pa.float32()),
+        "at": at,
+        # A return's quantity is negative.
+        "value": (pc.abs(value) if part.kind else value).cast(pa.float32()),
         "origin": cols.origin(),
     }
+
+
+def _value(cols: Columns, columns: Sequence[str]) -> Any:
+    """The product of the columns' numbers; 1 where one of them is unknown."""
+    value = cols.constant(1.0, pa.float64())
+    for name in columns:
+        value = pc.multiply(value, cols.number(name))
+    return value.fill_null(1.0)
 
 
 def _users(cols: Columns, config: Config) -> dict[str, Any]:

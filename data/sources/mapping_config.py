@@ -3,29 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from data.canonical import EVENT_TYPES
-from data.columns import NULLS
 from data.dataset import Dataset, Feature, TableReader, is_built_in, parse_dataset, parse_feature, read_toml
-from data.rows import TextFormat
+from data.readers.table_file import TableFile
+from data.sources import mapping_filters
+from data.sources.mapping_filters import Condition, Exclude, Returns
+from data.sources.mapping_tables import has_source, parse_table_file
+from models.features.ids import canonical_id
 
-
-@dataclass(frozen=True)
-class TableFile:
-    """A file and how to read it."""
-
-    name: str
-    form: TextFormat
-    nulls: tuple[str, ...]
-    allow: Mapping[str, float] = field(default_factory=dict)
-    """Shares of rows that may be rejected, by reason."""
-
-    @property
-    def is_parquet(self) -> bool:
-        """Parquet instead of text, by the name."""
-        return self.name.endswith((".parquet", ".pq"))
+NO_TIMES = "The events have no times: the order of the rows in the files stands in for them."
 
 
 @dataclass(frozen=True)
@@ -43,13 +32,20 @@ class EventColumns:
 
     user_id: str
     item_id: str
-    time: str
+    time: str | None
+    """None: the order of the rows stands in for times."""
     time_format: str
     type: str | None
     types: Mapping[str, str]
     """Raw type to event type; for a constant type empty."""
+    ignored_types: tuple[str, ...]
+    """Raw types whose rows are left out."""
     constant_type: str
-    value: str | None
+    value: tuple[str, ...]
+    """Columns whose product is the value; none: 1."""
+    where: tuple[Condition, ...]
+    returns: Returns | None
+    drop_duplicates: bool
 
 
 @dataclass(frozen=True)
@@ -57,6 +53,7 @@ class UserColumns:
     """Columns of the users."""
 
     user_id: str
+    where: tuple[Condition, ...] = ()
     features: tuple[FeatureColumn, ...] = ()
 
 
@@ -80,6 +77,8 @@ class ItemColumns:
     image_url: str | None = None
     variant_of: str | None = None
     """The id of the item that this one is a variant of (another size or colour)."""
+    where: tuple[Condition, ...] = ()
+    exclude: Exclude = field(default_factory=Exclude)
     features: tuple[FeatureColumn, ...] = ()
 
 
@@ -103,10 +102,15 @@ def load_mapping(path: Path) -> Mapped:
     root = TableReader(raw, str(path), "")
     head, events = root.table("dataset"), root.table("events")
     users, items = root.table("users", required=False), root.table("items", required=False)
-    event_columns, events_file = _events(events), _file(events)
+    event_columns, events_file = _events(events), parse_table_file(events)
     user_columns = _users(users, event_columns.user_id)
     item_columns = _items(items, event_columns.item_id)
-    users_file, items_file = (_file(table) if table.has("file") else None for table in (users, items))
+    users_file, items_file = (
+        parse_table_file(table) if has_source(table) else None for table in (users, items)
+    )
+    for name, table, file in (("users", users, users_file), ("items", items, items_file)):
+        if file is None and table.has("where"):
+            raise table.error("where", f"[{name}] has no file of its own: filter the rows of [events]")
     built_in = _built_in(items)
     for table in (events, users, items, root):
         table.refuse_unknown()
@@ -118,43 +122,14 @@ def load_mapping(path: Path) -> Mapped:
     for name in dataset.positive:
         if name not in EVENT_TYPES:
             raise head.error("positive", f"{name!r} is no event type; known: {', '.join(EVENT_TYPES)}")
-    dataset = Dataset(
-        **{
-            **vars(dataset),
-            "user_features": tuple(column.feature for column in user_columns.features),
-            "item_features": built_in + tuple(column.feature for column in item_columns.features),
-        }
+    if event_columns.time is None:
+        dataset = replace(dataset, notice=f"{dataset.notice} {NO_TIMES}".strip())
+    dataset = replace(
+        dataset,
+        user_features=tuple(column.feature for column in user_columns.features),
+        item_features=built_in + tuple(column.feature for column in item_columns.features),
     )
     return Mapped(dataset, events_file, event_columns, user_columns, item_columns, users_file, items_file)
-
-
-def _file(table: TableReader) -> TableFile:
-    form = TextFormat(
-        delimiter=table.text("delimiter", "\t" if ".tsv" in table.text("file") else ","),
-        encoding=table.text("encoding", "utf-8"),
-        quoted=table.flag("quoted", True),
-        columns=table.texts("columns"),
-        decimal=table.text("decimal", "."),
-    )
-    if form.decimal not in {".", ","}:
-        raise table.error("decimal", 'must be "." or ","')
-    if not form.delimiter or (form.quoted and len(form.delimiter) != 1):
-        raise table.error("delimiter", "must be one character; a longer one needs quoted = false")
-    return TableFile(table.text("file"), form, (*NULLS, *table.texts("nulls")), _allow(table))
-
-
-def _allow(table: TableReader) -> dict[str, float]:
-    """Shares by reason; "no user_id" and the like may name the key of the mapping instead of the column."""
-    given = table.table("allow", required=False)
-    shares = {}
-    for reason in given.raw:
-        share = given.number(reason)
-        if not 0 <= share <= 1:
-            raise given.error(reason, f"must be a share between 0 and 1, not {share:g}")
-        what, space, key = reason.rpartition(" ")
-        column = table.raw.get(key)
-        shares[f"{what} {column}" if space and isinstance(column, str) else reason] = share
-    return shares
 
 
 def _events(table: TableReader) -> EventColumns:
@@ -166,20 +141,45 @@ def _events(table: TableReader) -> EventColumns:
     for name in [*types.values(), *([constant] if constant else [])]:
         if name not in EVENT_TYPES:
             raise table.error("types", f"{name!r} is no event type; known: {', '.join(EVENT_TYPES)}")
+    ignored = table.texts("ignore")
+    if ignored and column is None:
+        raise table.error("ignore", "lists values of the column type, and there is none")
+    duplicates = table.text("duplicates", "keep")
+    if duplicates not in ("keep", "drop"):
+        raise table.error("duplicates", f'must be "keep" or "drop", not {duplicates!r}')
     return EventColumns(
         user_id=table.text("user_id"),
         item_id=table.text("item_id"),
-        time=table.text("time"),
+        time=_optional(table, "time"),
         time_format=table.text("time_format", "iso"),
         type=column,
-        types=types,
+        types={canonical_id(raw): meaning for raw, meaning in types.items()},
+        ignored_types=tuple(canonical_id(raw) for raw in ignored),
         constant_type=constant,
-        value=_optional(table, "value"),
+        value=_value(table),
+        where=mapping_filters.conditions(table, "where"),
+        returns=mapping_filters.returns(table),
+        drop_duplicates=duplicates == "drop",
     )
 
 
+def _value(table: TableReader) -> tuple[str, ...]:
+    """One column, or ``{ product = ["Quantity", "Price"] }``."""
+    if isinstance(table.raw.get("value"), dict):
+        given = table.table("value")
+        columns = given.texts("product", required=True)
+        given.refuse_unknown()
+        return columns
+    column = _optional(table, "value")
+    return (column,) if column else ()
+
+
 def _users(table: TableReader, default: str) -> UserColumns:
-    return UserColumns(table.text("user_id", default), _features(table, "user_feature"))
+    return UserColumns(
+        table.text("user_id", default),
+        mapping_filters.conditions(table, "where"),
+        _features(table, "user_feature"),
+    )
 
 
 def _items(table: TableReader, default: str) -> ItemColumns:
@@ -199,6 +199,8 @@ def _items(table: TableReader, default: str) -> ItemColumns:
         url=_optional(table, "url"),
         image_url=_optional(table, "image_url"),
         variant_of=_optional(table, "variant_of"),
+        where=mapping_filters.conditions(table, "where"),
+        exclude=mapping_filters.exclude(table),
         features=_features(table, "item_feature"),
     )
 
@@ -238,3 +240,34 @@ def _built_in(table: TableReader) -> tuple[Feature, ...]:
 
 def _optional(table: TableReader, key: str) -> str | None:
     return table.text(key, "") or None
+
+
+def event_columns(config: Mapped) -> list[str]:
+    """The columns that the events' files must have; the shopper's id first, then the item's."""
+    events = config.events
+    filters = [*events.where, *(events.returns.when if events.returns else ())]
+    single = (events.user_id, events.item_id, events.time, events.type, *events.value)
+    names = [*single, *(condition.column for condition in filters)]
+    if not config.users_file:
+        names += user_columns(config)[1:]
+    if not config.items_file:
+        names += item_columns(config)[1:]
+    return list(dict.fromkeys(name for name in names if name))
+
+
+def user_columns(config: Mapped) -> list[str]:
+    """The columns that the users' files must have; the id first."""
+    users = config.users
+    features = (column.column for column in users.features)
+    return [users.user_id, *features, *(condition.column for condition in users.where)]
+
+
+def item_columns(config: Mapped) -> list[str]:
+    """The columns that the items' files must have; the id first."""
+    items = config.items
+    single = (items.title, items.brand, items.shop, items.price, items.available, items.listed_at)
+    content = (items.description, items.url, items.image_url, items.variant_of)
+    filters = (condition.column for condition in items.where)
+    features = (column.column for column in items.features)
+    names = [items.item_id, *single, *content, *items.categories, *features, *filters]
+    return [name for name in names if name]

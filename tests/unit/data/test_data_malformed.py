@@ -141,12 +141,19 @@ CASES = [
     fine("an escape code in a title", within(ROW.format("Be\x1bar")), 201, "control characters in title"),
     Case(
         "a character of another encoding",
-        sheet().replace(b"Bear 7", b"B\xe4r 7", 1),
+        sheet().replace(b"Bear 7", b"B\xe4r 7", 1).replace(b"Bear 8,", "Bär 8,".encode()),
         199,
         {"wrong encoding": 1},
     ),
-    stops("another encoding", sheet().replace(b"Bear", b"B\xe4r"), "log.csv:2: 200 of 200 rows of events"),
-    stops("UTF-16", sheet().decode().encode("utf-16"), "no text in this encoding (UTF-16, perhaps)"),
+    stops(
+        "another encoding", sheet().replace(b"Bear", b"B\xe4r"), 'probably cp1252: say encoding = "cp1252"'
+    ),
+    stops(
+        "the only text beyond ASCII is of another encoding",
+        sheet().replace(b"Bear 7", b"B\xe4r 7", 1),
+        'probably cp1252: say encoding = "cp1252"',
+    ),
+    fine("UTF-16", sheet().decode().encode("utf-16")),
     stops("UTF-16 without a mark", sheet().decode().encode("utf-16-be"), "save it as UTF-8"),
     fine("a byte order mark", b"\xef\xbb\xbf" + sheet()),
     stops(
@@ -252,8 +259,8 @@ CASES = [
     stops(
         "a mapping without a key",
         sheet(),
-        "time: is missing",
-        mapping=instead('time = "when"', ""),
+        "user_id: is missing",
+        mapping=instead('user_id = "user"', ""),
     ),
     stops(
         "a share that is none",
