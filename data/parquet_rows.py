@@ -41,9 +41,10 @@ def parquet_batches(path: Path, columns: Sequence[str], rows: int) -> Iterator[t
         with pq.ParquetFile(path) as file:
             names = file.schema_arrow.names
             for name in columns:
-                if names.count(name) != 1:
-                    problem = "is missing" if name not in names else "is there twice"
-                    raise DataError(f"{path}: column {name!r} {problem}; found {', '.join(names)!a}")
+                if name not in names:
+                    raise DataError(f"{path}: column {name!r} is missing; found {', '.join(names)!a}")
+                if names.count(name) > 1:
+                    raise DataError(f"{path}: column {name!r} is there twice; rename one of them")
             if not file.metadata.num_rows:
                 raise DataError(f"{path}: no rows in the file; export it again, or leave it out")
             for batch in file.iter_batches(rows, columns=list(columns)):
