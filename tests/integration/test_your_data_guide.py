@@ -1,13 +1,16 @@
-"""The guide for one's own data, followed to the letter: its files, its mapping, its commands."""
+"""The guide for one's own data, followed to the letter: its files, its mappings, its commands."""
 
 from __future__ import annotations
 
 import csv
+import json
 import random
 import re
 import shlex
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -17,10 +20,16 @@ import pytest
 from models.release import Release
 from services.settings import ROOT
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:  # pragma: no cover - the same parser under its older name
+    import tomli as tomllib
+
 pytestmark = pytest.mark.integration
 
 GUIDE = (ROOT / "docs" / "your-data.md").read_text("utf-8")
 SHOPPERS, PRODUCTS, EVENTS = 120, 60, 3_000
+FIRST, MORE = "1. Say which column is what", "Add products and shoppers"
 GROUPS = ("Pantry > Oil", "Pantry > Olives", "Wine > Red", "Wine > White")
 
 
@@ -58,13 +67,30 @@ def write_shop(folder: Path) -> None:
             csv.writer(file, delimiter=";").writerows([header, *rows])
 
 
+def commands() -> dict[str, list[str]]:
+    """The guide's commands by the heading they stand under, in order."""
+    found: dict[str, list[str]] = {}
+    for heading, text in re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", GUIDE, re.MULTILINE | re.DOTALL):
+        shown = re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+        found[heading] = [line for block in shown for line in block.splitlines() if line]
+    return found
+
+
+def mapping(heading: str) -> str:
+    """The mapping that the guide shows under a heading."""
+    text = re.search(rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", GUIDE, re.MULTILINE | re.DOTALL)
+    assert text is not None
+    (shown,) = re.findall(r"^```toml\n(.*?)^```$", text[1], re.MULTILINE | re.DOTALL)
+    return str(shown)
+
+
 def follow(command: str, folder: Path) -> str:
     """Run a line of the guide with this Python and with folders of the test's own; what it printed."""
-    words = shlex.split(
-        command.replace("my-shop/", f"{folder}/").replace("data/prepared/", f"{folder}/prepared/")
-    )
+    text = re.sub(r"\b(my-shop|gift-shop)\b", str(folder), command)
+    words = shlex.split(text.replace("data/prepared/", f"{folder}/prepared/"))
     assert words[0] == ".venv/bin/python"
-    place = ["--out", str(folder / ("prepared" if "data.prepare" in words else "releases"))]
+    out = {"data.prepare": "prepared", "models.train": "releases"}.get(words[2])
+    place = ["--out", str(folder / out)] if out else []
     done = subprocess.run(
         [sys.executable, *words[1:], *place],
         cwd=ROOT,
@@ -79,21 +105,27 @@ def follow(command: str, folder: Path) -> str:
 
 def test_the_guide_leads_from_one_csv_to_a_release_with_names_and_shoppers(tmp_path: Path) -> None:
     write_shop(tmp_path)
-    first, more = blocks("toml")
-    prepare, train, prepare_again, train_again = (
-        line for block in blocks("sh") for line in block.splitlines() if line
-    )
-    mapping = tmp_path / "shop.toml"
+    steps = commands()
+    init, check = steps[FIRST]
+    (prepare,) = steps["2. Prepare"]
+    (train,) = steps["3. Train"]
+    file = tmp_path / "shop.toml"
 
-    mapping.write_text(first, "utf-8")
+    follow(init, tmp_path)
+    first = mapping(FIRST)
+    shown = tomllib.loads(first)["events"]
+    # What init found needs no correction here.
+    assert {key: tomllib.loads(file.read_text("utf-8"))["events"].get(key) for key in shown} == shown
+    file.write_text(first, "utf-8")
+    follow(check, tmp_path)
     follow(prepare, tmp_path)
     bare = pq.read_table(tmp_path / "prepared" / "myshop" / "items.parquet")
-    mapping.write_text(first + more, "utf-8")
-    follow(prepare_again, tmp_path)
+    file.write_text(first + mapping(MORE), "utf-8")
+    assert steps[MORE] == [prepare, train]
+    follow(prepare, tmp_path)
     full = pq.read_table(tmp_path / "prepared" / "myshop" / "items.parquet")
-    follow(train_again, tmp_path)
+    follow(train, tmp_path)
 
-    assert train == train_again
     assert bare["title"][0].as_py().startswith("Product A-")
     assert full.num_rows == PRODUCTS
     assert full["category_path"][0].as_py() == ["Pantry", "Oil"]
@@ -102,6 +134,45 @@ def test_the_guide_leads_from_one_csv_to_a_release_with_names_and_shoppers(tmp_p
     release = Release.load(tmp_path / "releases" / name)
     assert release.manifest["dataset"] == "myshop"
     assert {field.name for field in release.schema.user_fields} >= {"region", "age"}
+
+
+def test_the_made_up_shop_is_prepared_as_the_guide_says_without_postage_fees_and_returns(
+    tmp_path: Path,
+) -> None:
+    make, check, prepare = commands()["Try it on a made-up shop"]
+
+    follow(make, tmp_path)
+    assert "prepare would accept this" in follow(check, tmp_path)
+    follow(prepare, tmp_path)
+
+    assert (tmp_path / "shop.toml").read_text("utf-8") == mapping("What real files have beside sales")
+    prepared = tmp_path / "prepared" / "giftshop"
+    items = pq.read_table(prepared / "items.parquet")
+    titles = " ".join(items["title"].to_pylist())
+    assert not re.search(r"postage|\bfee\b|charge|manual", titles, re.IGNORECASE)
+    with (tmp_path / "invoices.csv").open(newline="", encoding="utf-8") as file:
+        lines = list(csv.DictReader(file))
+    assert any(line["StockCode"] == "POST" for line in lines)
+    sold = {line["StockCode"] for line in lines if line["StockCode"][0].isdigit() and line["Customer ID"]}
+    assert set(items["item_id"].to_pylist()) <= sold
+    counts = json.loads((prepared / "report.json").read_text())["tables"]["events"]
+    assert counts["left_out"]["return"] == sum(
+        int(line["Quantity"]) < 0 and bool(line["Customer ID"]) for line in lines
+    )
+
+
+def test_the_guides_query_is_read_from_a_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "shop.toml").write_text(mapping("From the shop's database"), "utf-8")
+    with closing(sqlite3.connect(tmp_path / "shop.db")) as database:
+        database.execute("CREATE TABLE order_lines (customer_id, product_id, ordered_at, quantity, price)")
+        database.execute("INSERT INTO order_lines VALUES (5, 'A-1', '2024-01-31 18:05:00', 2, 1.5)")
+        database.commit()
+    monkeypatch.setenv("SHOP_DB_URL", "sqlite:///shop.db")
+
+    follow(commands()["2. Prepare"][0], tmp_path)
+
+    (event,) = pq.read_table(tmp_path / "prepared" / "myshop" / "events.parquet").to_pylist()
+    assert (event["user_id"], event["item_id"], event["value"]) == ("5", "A-1", 3.0)
 
 
 def test_the_other_commands_name_settings_and_targets_that_exist() -> None:
