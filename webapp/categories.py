@@ -51,6 +51,7 @@ class CategorySource:
         self._timeout_s = timeout_s
         self._root = Place((), (), 0)
         self._read_again_at = 0.0
+        self._was_read = False
 
     def root(self) -> Place:
         """The tree; without children when none could ever be read. Never an EcrsError."""
@@ -63,8 +64,13 @@ class CategorySource:
             except EcrsError as error:
                 log.warning("categories.not_read", error=type(error).__name__, message=str(error))
             else:
+                self._was_read = True
                 self._read_again_at = now + FRESH_S
         return self._root
+
+    def none_exist(self) -> bool:
+        """Whether the shop has no categories, as far as known: not that they could not be read."""
+        return not self.root().children and self._was_read
 
     def trail(self, slugs: Sequence[str]) -> list[Place] | None:
         """The places from the first level down to this address; None when there is no such category."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 from flask import Flask, Response, current_app, g, request, url_for
+from flask_babel import gettext as _
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from services.common.rpc import calls
@@ -83,6 +84,7 @@ def _template_context() -> dict[str, Any]:
         "noun": noun(dataset),
         "nouns": nouns(dataset),
         "departments": shop.categories.root().children[:DEPARTMENTS],
+        "all_shelves": _("All products") if shop.categories.none_exist() else _("All categories"),
         "shopper": current_shopper(),
         "static_url": static_url,
         "picture": picture,

@@ -48,8 +48,11 @@ class Shown:
 
 @blueprint.get("/categories")
 def categories() -> str:
-    """All categories, two levels of them."""
-    return render_template("categories.html", root=current_shop().categories.root())
+    """All categories, two levels of them; where there are none, all products."""
+    shop = current_shop()
+    if shop.categories.none_exist():
+        return _page(shop, parse(request.args), url_for("shop.categories"), [])
+    return render_template("categories.html", root=shop.categories.root())
 
 
 @blueprint.get("/c/<path:slugs>")
@@ -57,7 +60,7 @@ def category(slugs: str) -> str | Response:
     """The products of a category."""
     shop = current_shop()
     trail = shop.categories.trail(slugs.split("/"))
-    if trail is None and not shop.categories.root().children:
+    if trail is None and not shop.categories.root().children and not shop.categories.none_exist():
         return _away(shop, parse(request.args), ())
     if trail is None:
         abort(404)

@@ -144,6 +144,28 @@ def test_an_item_newer_than_the_release_gets_the_best_of_its_category(path: Requ
     assert {leaf(int(item.item_id[1:])) for item in result.items} == {"leaf4"}
 
 
+def test_an_item_without_sales_and_category_gets_what_is_written_alike_and_the_reason_says_so(
+    tmp_path: Path,
+) -> None:
+    path = real_path(write_release(tmp_path, others=[{"sku_id": "tail", "title": "Item 5, blue"}]))
+    path.items.items["tail"] = Item("tail", "Item 5, blue", ())
+    result = path.recommend.similar_items("tail", T, page_size=5)
+    assert result.items[0].item_id == "i5"
+    assert {item.channels for item in result.items} == {("content",)}
+    reasons = {(item.reason.kind, item.reason.item_id, item.reason.item_title) for item in result.items}
+    assert reasons == {("similar_to", "tail", "Item 5, blue")}
+    together = path.recommend.similar_items("tail", T, channels=("item_to_item",))
+    assert together.items == ()
+
+
+def test_what_is_popular_is_not_called_similar_to_an_item_without_texts(
+    path: RequestPath,
+) -> None:
+    path.items.items["fresh"] = Item("fresh", "", ())
+    result = path.recommend.similar_items("fresh", T)
+    assert (result.items, result.degraded) == ((), frozenset())
+
+
 BAD_QUERIES: list[tuple[RecommendQuery, str]] = [
     (RecommendQuery(), "user_id: one of user_id, profile and session_item_ids must be given"),
     (RecommendQuery(user_id="u1", page_size=0), "page_size: must be 1 to 100, not 0"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from werkzeug.datastructures import MultiDict
@@ -10,10 +11,11 @@ from werkzeug.datastructures import MultiDict
 from services.common.errors import Unavailable
 from services.common.item_port import Category
 from tests.unit.webapp.conftest import Browser
+from tests.unit.webapp.fake_stores import catalogue
 from tests.unit.webapp.fakes import FakeServices
 from webapp.categories import slug, tree
 from webapp.storefront import browse
-from webapp.storefront.listing import Listing, parse
+from webapp.storefront.listing import PAGE_SIZE, Listing, parse
 
 pytestmark = pytest.mark.unit
 
@@ -176,6 +178,41 @@ def test_without_any_service_lists_ask_to_try_again(browser: Browser, services: 
         assert response.headers["Retry-After"] == "5"
         assert "Try again" in response.get_data(as_text=True)
     assert "cannot be read at the moment" in browser.text("/categories")
+
+
+@pytest.fixture
+def uncategorised(services: FakeServices) -> FakeServices:
+    """The shop, its items without categories."""
+    items = services.item.items
+    items.update({item_id: replace(item, category_path=()) for item_id, item in items.items()})
+    return services
+
+
+@pytest.mark.usefixtures("uncategorised")
+def test_a_shop_without_categories_shows_all_its_products_there(browser: Browser) -> None:
+    page = browser.text("/categories")
+    assert "<h1>All products</h1>" in page
+    assert len(titles(page)) == min(PAGE_SIZE, len(catalogue()))
+    assert "cannot be read" not in page
+    assert "All categories" not in page
+    cheap = browser.text("/categories?max=3&sort=price-down")
+    assert 0 < len(titles(cheap)) < len(titles(page))
+    following = re.search(r'href="(/categories\?[^"]*page=2[^"]*)"', page)
+    assert following
+    assert browser.get(following[1].replace("&amp;", "&")).status_code == 200
+
+
+@pytest.mark.usefixtures("uncategorised")
+@pytest.mark.parametrize("address", ["/", "/search?q=milk", f"/items/{next(iter(catalogue()))}", "/signin"])
+def test_other_pages_of_a_shop_without_categories_are_whole(browser: Browser, address: str) -> None:
+    answer = browser.get(address)
+    assert answer.status_code == 200
+    assert 'href="/c/' not in answer.get_data(as_text=True)
+
+
+@pytest.mark.usefixtures("uncategorised")
+def test_no_category_is_found_where_there_are_none(browser: Browser) -> None:
+    assert browser.get("/c/grocery").status_code == 404
 
 
 def test_slugs_keep_any_script_and_differ() -> None:
