@@ -50,6 +50,9 @@ ENTRIES = {
     "new-items": Entry(
         "models.evaluate.new_items", "items nobody has bought yet, to those who then buy them"
     ),
+    "similar": Entry(
+        "models.evaluate.similar", "items beside rarely bought ones: are they of the same, hidden category?"
+    ),
     "compare": Entry("models.evaluate.compare", "two runs' output folders, user by user", common=False),
     "plots": Entry("models.evaluate.plots", "pictures of retail's reports and of the ladder", common=False),
 }

@@ -18,6 +18,7 @@ from services.recall.client import RecallClient
 from services.recommend.client import RecommendClient
 from tests.integration.programs import accepts_connections, await_true
 from tests.support.fresh import write_fresh_release
+from tests.support.releases import leaf
 from tests.support.served import served
 
 pytestmark = pytest.mark.integration
@@ -74,6 +75,11 @@ def test_what_is_registered_is_recommended_until_it_is_sold_out(tmp_path: Path) 
             assert page["late"].reason.kind == "new"
             assert page["late"].item == registered("late")
             assert "sold-out" not in page
+            beside = recommend.similar_items("late", T, page_size=5).items
+            assert {leaf(int(one.item_id.removeprefix("i"))) for one in beside} == {"leaf5"}
+            assert {(one.channels, one.reason.kind, one.reason.item_id) for one in beside} == {
+                (("content",), "similar_to", "late")
+            }
 
             items.set_availability(["late"], False, T)
             assert "late" not in recommended(recommend)  # its details say so at once

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from models.content_store import read_content
 from models.export import onnx_runner, paddle_runner
 from models.features import DAY_MS, Event, UserContext
 from models.release import Release, list_releases
@@ -39,6 +40,10 @@ def test_the_release_is_complete_and_beats_popularity(release: Release) -> None:
     assert release.channels.popular
     assert set(release.channels.segments) == {"age=0", "age=1", "age=2", "age=3"}
     np.testing.assert_allclose(np.linalg.norm(release.vectors, axis=1), 1.0, atol=1e-5)
+    assert "item_text" in release.encoder.item_tower(np.arange(3))
+    content = read_content(release)
+    assert content is not None
+    assert content.rows[5, 0] % 8 == 5  # what is written of it is its number and its category
 
 
 def test_onnx_and_paddle_agree_on_served_feeds(release: Release) -> None:

@@ -35,7 +35,7 @@ FRESH = [*(fresh_record(n, n) for n in range(6)), fresh_record(6, 1, available=F
 
 def write_fresh_release(artifacts: Path) -> Path:
     """Write it into the folder `artifacts`; returns its own folder. n3 is the new item for everybody."""
-    folder = write_release(artifacts / "plain")
+    folder = write_release(artifacts / "plain", others=FRESH)
     plain = Release.load(folder)
     _, features, _ = encode_items(plain.schema, [*records(), *FRESH])
     keys = group_keys(plain.schema, features)
