@@ -21,14 +21,25 @@ def canonical(value: object) -> str:
     return "" if text in ("nan", "NaN", "None") else text
 
 
+def hash_key(seed: int) -> bytes:
+    """The key that makes hashes of different seeds differ."""
+    return seed.to_bytes(8, "little", signed=True)
+
+
+def stable_hash(key: bytes, field: str, text: str) -> int:
+    """blake2b-64 of ``field NUL text`` under the key."""
+    message = f"{field}\0{text}".encode("utf-8", "surrogatepass")
+    return int.from_bytes(blake2b(message, digest_size=8, key=key).digest(), "little")
+
+
 class Hasher:
     """Maps ``(field, value)`` to ``1 … buckets - 1``; an empty value to 0, the bucket of the unknown.
 
-    blake2b-64 of ``field NUL value`` keyed with the seed. Values are cached, since shoppers and items repeat.
+    The hash is ``stable_hash``, keyed with the seed. Values are cached, since shoppers and items repeat.
     """
 
     def __init__(self, seed: int) -> None:
-        self._key = seed.to_bytes(8, "little", signed=True)
+        self._key = hash_key(seed)
         self._cache: dict[tuple[str, int, str], int] = {}
 
     def bucket(self, field: str, value: object, buckets: int) -> int:
@@ -46,6 +57,4 @@ class Hasher:
     def _compute(self, field: str, text: str, buckets: int) -> int:
         if not text or buckets < 2:
             return 0
-        message = f"{field}\0{text}".encode("utf-8", "surrogatepass")
-        digest = blake2b(message, digest_size=8, key=self._key).digest()
-        return 1 + int.from_bytes(digest, "little") % (buckets - 1)
+        return 1 + stable_hash(self._key, field, text) % (buckets - 1)

@@ -5,7 +5,7 @@
 
 Case, accents, a plural s and the way a number or its unit is written make no difference. Parts are the 3 to
 5 letters in a row of a word between marks of its ends; they bring together "Kerzenhalter" and
-"Teelichthalter". A term's number is a blake2b hash with the schema's seed: the same on every machine.
+"Teelichthalter". A term's number is a hash with the schema's seed: the same on every machine.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
-from hashlib import blake2b
 from typing import Any
+
+from models.features.hashing import hash_key, stable_hash
 
 TITLE_LIMIT, DESCRIPTION_LIMIT = 512, 2_000  # characters that are read
 _WORD_LIMIT = 32  # letters of a word that are read
@@ -88,7 +89,7 @@ class TextHasher:
     """Terms of items as numbers of 32 bits. Words repeat from item to item, so what is known is kept."""
 
     def __init__(self, seed: int) -> None:
-        self._key = seed.to_bytes(8, "little", signed=True)
+        self._key = hash_key(seed)
         self._known: dict[str, tuple[int, tuple[int, ...]]] = {}
 
     def bag(self, record: Mapping[str, Any], buckets: int, length: int) -> list[int]:
@@ -112,8 +113,7 @@ class TextHasher:
 
     def number(self, kind: str, text: str) -> int:
         """The number of one term; kinds keep equal texts apart."""
-        message = f"{kind}\0{text}".encode("utf-8", "surrogatepass")
-        return int.from_bytes(blake2b(message, digest_size=4, key=self._key).digest(), "little")
+        return stable_hash(self._key, kind, text) & 0xFFFF_FFFF
 
     def _texts(self, record: Mapping[str, Any]) -> tuple[list[tuple[int, tuple[int, ...]]], ...]:
         title = str(record.get("title") or "")[:TITLE_LIMIT]
