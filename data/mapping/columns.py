@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property, partial
 
-from data.canonical import canonical_id
 from data.columns import NULLS
+from models.features.ids import canonical_id
 
 _MOSTLY = 0.98
 _TRIED = 2_000

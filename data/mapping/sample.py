@@ -62,7 +62,7 @@ def look(path: Path) -> Sample:
     elif kind == "jsonl":
         rows = read_json_lines(path, "sample", _json_names(path), rejects, ".", no_progress)
     else:
-        rows = read_parquet_rows(path, "sample", _parquet_names(path), no_progress)
+        rows = read_parquet_rows(path, "sample", _parquet_names(path), rejects, no_progress)
     columns = _columns(rows)
     if not columns:
         raise DataError(f"{path}: no row could be read as a table")

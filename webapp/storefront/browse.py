@@ -47,7 +47,7 @@ class Shown:
 
 
 @blueprint.get("/categories")
-def categories() -> str:
+def categories() -> str | Response:
     """All categories, two levels of them; where there are none, all products."""
     shop = current_shop()
     if shop.categories.none_exist():
