@@ -1,7 +1,8 @@
 """Data that is the same for every shopper, kept in Redis by Flask-Caching so that all front ends share it.
 
 **Nothing personal goes in here**: no page, no list made for a shopper, no session. The keys in use are the
-rails that are the same for all, similar products, searches and the persona pages. See docs/adr/0070 and 0111.
+rails that are the same for all, similar products, variants, searches and the persona pages.
+See docs/adr/0070 and 0111.
 """
 
 from __future__ import annotations

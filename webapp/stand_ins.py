@@ -19,10 +19,10 @@ from services.common.ports import Degradation, ItemFilter, Reason, Recommendatio
 from webapp.cache import OUTAGES
 from webapp.recent import Recent
 from webapp.redis_health import RedisHealth
-from webapp.stale import mark_stale
+from webapp.stale import mark_stale, stale_parts
 
 KEEP_S = 3600.0
-ITEMS, SEARCHES, LISTS, TREES = 20_000, 500, 2_000, 8
+ITEMS, SEARCHES, LISTS, TREES = 20_000, 200, 1_000, 8
 """Copies kept, of each kind: tens of megabytes at most."""
 POPULAR_READ = 100  # the most that a search answers at once
 PATIENCE = 0.6
@@ -66,6 +66,13 @@ class StandIns:
             found = self._from_redis(error, lambda: self._stored.batch_get_items(item_ids, timeout_s))
         self.remember(found[0])
         return found
+
+    def page_now(self, page_size: int, page_token: str, timeout_s: float) -> tuple[list[Item], str]:
+        """A page of the catalogue as it is now, and the next page's token; as `item_now`."""
+        try:
+            return self._items.list_items(page_size, page_token, timeout_s * PATIENCE)
+        except OUTAGES as error:
+            return self._from_redis(error, lambda: self._stored.list_items(page_size, page_token, timeout_s))
 
     def item(self, item_id: str, timeout_s: float) -> Item:
         """As `item_now`, or the last good copy. Raises EcrsError when there is none."""
@@ -194,10 +201,17 @@ class StandIns:
         )
 
     def remember(self, items: Iterable[Item | None]) -> None:
-        """Keep items out of a list as copies."""
+        """Keep items out of a list as copies. Nothing is learnt from an answer that copies serve."""
+        if stale_parts():
+            return
         for item in items:
-            if item is not None:
-                self._cards.put(item.item_id, item)
+            if item is None:
+                continue
+            self._cards.put(item.item_id, item)
+            page = self._pages.get(item.item_id)
+            if page is not None:  # lists are asked for more often than pages: they know the price of today
+                changed = replace(page, title=item.title, price=item.price, available=item.available)
+                self._pages.put(item.item_id, changed)
 
     def completed(self, answer: Recommendation) -> Recommendation:
         """The list with copies for items whose details are missing; its details are kept as copies."""

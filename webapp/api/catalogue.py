@@ -20,7 +20,7 @@ def list_items(query: ItemsQuery) -> Items:
     if query.id:
         found, missing = shop.stand_ins.items(query.id, shop.call_timeout_s)
         return Items(items=tuple(map(Item.of, found)), missing_ids=tuple(missing))
-    page, token = shop.services.item.list_items(query.page_size, query.page_token, shop.call_timeout_s)
+    page, token = shop.stand_ins.page_now(query.page_size, query.page_token, shop.call_timeout_s)
     return Items(items=tuple(map(Item.of, page)), next_page_token=token)
 
 

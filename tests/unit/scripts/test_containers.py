@@ -108,7 +108,12 @@ def test_secrets_have_no_default(compose: dict[str, Any]) -> None:
     closed_when_empty = {found[1] for found in places if found[2] == "-" and not found[3]}
 
     assert required == {"ECRS_REDIS_PASSWORD", "ECRS_SECRET_KEY", "ECRS_SERVICE_TOKEN"}
-    assert closed_when_empty == {"ECRS_API_TOKEN", "ECRS_API_HOSTS", "ECRS_CONSOLE_PASSWORD"}
+    assert closed_when_empty == {
+        "ECRS_API_TOKEN",
+        "ECRS_API_HOSTS",
+        "ECRS_CONSOLE_PASSWORD",
+        "ECRS_IMAGE_ORIGINS",
+    }
     assert {found[1] for found in places} - required - closed_when_empty == {
         "ECRS_DATASET",
         "ECRS_TRAIN_CONFIG",

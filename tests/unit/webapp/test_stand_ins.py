@@ -32,6 +32,15 @@ def test_of_recent_values_the_last_used_are_kept_and_none_for_too_long() -> None
     assert (old.get("a"), len(old)) == (None, 0)
 
 
+def test_a_copy_of_a_page_has_the_price_that_a_later_list_had() -> None:
+    service = FakeItems({"1": Item("1", "Tea", price=2.0, description="Green")})
+    stand_ins = StandIns(service, service, RedisHealth())
+    stand_ins.item("1", T)
+    stand_ins.remember([Item("1", "Tea", price=4.0)])
+    service.fail = Unavailable("away")
+    assert stand_ins.item("1", T) == Item("1", "Tea", price=4.0, description="Green")
+
+
 def test_a_redis_that_does_not_answer_is_asked_once_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(redis_health, "PROBE_S", 0.05)
     health, asked = RedisHealth(), 0
