@@ -19,7 +19,7 @@ pytestmark = pytest.mark.unit
 SERVICES = ("user", "item", "recall", "rank", "recommend")
 OURS = ("release", "serving", *SERVICES, "web1", "web2")
 ONCE = ("release", "milvus-volume")
-HEALTH_KINDS = {"serving": "tcp", "web1": "http", "web2": "http", **dict.fromkeys(SERVICES, "grpc")}
+HEALTH_KINDS = {"serving": "grpc", "web1": "http", "web2": "http", **dict.fromkeys(SERVICES, "grpc")}
 SCHEMA = ROOT / "tests" / "support" / "compose_spec" / "compose-spec.json"
 _PLACE = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")
 
