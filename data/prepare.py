@@ -27,6 +27,7 @@ from data.errors import DataError
 from data.rejects import Rejects
 from data.sources import SOURCES
 from data.sources.base import Options, Source
+from data.sources.recorded import WithRecordedEvents
 from data.writer import PreparedWriter, restore
 from models.features import ids
 
@@ -165,6 +166,9 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--path", type=Path, help="folder (or file) with the raw files")
     parser.add_argument("--mapping", type=Path, help="the mapping file, for the source 'mapping'")
     parser.add_argument(
+        "--events", type=Path, help="events of the running shop to join: what scripts.export_events wrote"
+    )
+    parser.add_argument(
         "--out", type=Path, default=DEFAULT_OUT, help="where prepared datasets live (%(default)s)"
     )
     parser.add_argument("--name", type=_name, help="name of the prepared dataset instead of the source's own")
@@ -188,7 +192,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _arguments(argv)
     started = time.monotonic()
     try:
-        source = SOURCES[args.source](Options(args.path, args.mapping))
+        source: Source = SOURCES[args.source](Options(args.path, args.mapping))
+        if args.events is not None:
+            source = WithRecordedEvents(source, args.events)
         dataset = source.describe()
         if args.name:
             dataset = dataclasses.replace(dataset, name=args.name)
