@@ -1,11 +1,15 @@
-"""`python -m scripts.export_events`: what happened in the running shop, as a Parquet file.
+"""`python -m scripts.export_events`: what happened in the running shop, as Parquet files.
 
-    python -m scripts.export_events --out events.parquet
+    python -m scripts.export_events --archive events/                what was recorded since the last time
+    python -m scripts.export_events --out events.parquet             all live events that Redis holds
     python -m scripts.export_events --out impressions.parquet --impressions
 
-The columns are those of the canonical `events.parquet`, sorted by time, and the attribution `token` ("" for
-none), by which clicks and purchases are joined with impressions. Of live events Redis keeps the newest 1,000
-of each shopper, of impressions the newest million. Exit code 1: Redis or the file, 2: the command line.
+The columns are those of the canonical `events.parquet`, and the attribution `token` ("" for none), by which
+clicks and purchases are joined with impressions. `--archive` adds a file to the folder, so that each event is
+in one file, and then lets Redis forget a shopper's events that no list reads any more; nothing else removes
+events. `python -m data.prepare ... --events events/` joins these files to a dataset. `--out` writes one file,
+sorted by time, and removes nothing. Of impressions Redis keeps the newest million. Exit code 1: Redis or the
+file, 2: the command line.
 """
 
 from __future__ import annotations
@@ -16,51 +20,30 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data.canonical import EVENTS
+from scripts.events_archive import Row, archive, rows_of, table_of
 from services.common import keys
 from services.common.errors import EcrsError, Unavailable
 from services.common.ports import IMPRESSION
 from services.common.redis import BULK_TIMEOUT_S, Redis, connect, redis_errors
 from services.running import running_settings
-from services.user.codec import unpack
 
 PAGE = 5_000  # stream entries, or shoppers' keys, of one answer
-SCHEMA = EVENTS.append(pa.field("token", pa.string(), nullable=False))
-
-Row = tuple[str, str, str, int, float, str]
-"""user_id, item_id, type, at (ms since 1970 UTC), value, token."""
 
 
 def live_events(client: Redis) -> Iterator[Row]:
-    """The live events of every shopper, in no order. Raises Unavailable; ValueError names an unreadable key.
-
-    A key that turns up twice while others are written is read once.
-    """
-    prefix = keys.live_events("")
-    asked: set[bytes] = set()
+    """The live events of every shopper, in no order. Raises Unavailable; ValueError names a bad key."""
+    asked: set[str] = set()
     cursor: Any = 0
     while True:
         with redis_errors():
-            answer: Any = client.scan(cursor, match=f"{prefix}*", count=PAGE)
-            cursor, found = answer[0], [key for key in answer[1] if key not in asked]
-            pipeline = client.pipeline(transaction=False)
-            for key in found:
-                pipeline.lrange(key, 0, -1)
-            lists = pipeline.execute() if found else []
-        asked.update(found)
-        for key, packed in zip(found, lists, strict=True):
-            user_id = key.decode().removeprefix(prefix)
-            for blob in packed:
-                try:
-                    events = unpack(blob)
-                except ValueError as error:
-                    raise ValueError(f"key {key.decode()}: {error}") from error
-                for event in events:
-                    token = event.attribution_token
-                    yield user_id, event.item_id, event.type, event.at_ms, event.value, token
+            answer: Any = client.scan(cursor, match=keys.LIVE_EVENTS, count=PAGE)
+        cursor, found = answer
+        names = {keys.user_of_live_events(key.decode()) for key in found} - asked
+        asked |= names
+        for _, row in rows_of(client, sorted(names)):
+            yield row
         if not cursor:
             return
 
@@ -79,21 +62,20 @@ def impressions(client: Redis) -> Iterator[Row]:
         after = f"({page[-1][0].decode()}"
 
 
-def table_of(rows: Iterator[Row]) -> Any:
-    """The rows as an Arrow table of `SCHEMA`, sorted by time; those of the same time as they came."""
-    ordered = sorted(rows, key=lambda row: row[3])
-    columns = zip(*ordered, strict=True) if ordered else ((),) * len(SCHEMA)
-    return pa.table(
-        [pa.array(column, field.type) for column, field in zip(columns, SCHEMA, strict=True)], schema=SCHEMA
-    )
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; its exit code."""
-    options = _parser().parse_args(argv)
+    parser = _parser()
+    options = parser.parse_args(argv)
+    if options.archive is not None and options.impressions:
+        parser.error("--impressions goes with --out: impressions are not archived")
     try:
         client = connect(options.redis or running_settings().redis(), timeout_s=BULK_TIMEOUT_S)
         try:
+            if options.archive is not None:
+                done = archive(client, options.archive)
+                print(f"{done.file}: {done.events:,} events" if done.file else "no new events")
+                print(f"{done.removed:,} older events removed from Redis")
+                return 0
             table = table_of(impressions(client) if options.impressions else live_events(client))
         finally:
             client.close()
@@ -121,7 +103,11 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m scripts.export_events", description="Live events, or impressions, as Parquet."
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE.parquet", help="the file to write")
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--out", type=Path, metavar="FILE.parquet", help="write all to this file")
+    where.add_argument(
+        "--archive", type=Path, metavar="FOLDER", help="add a file of what is new; Redis may then forget it"
+    )
     parser.add_argument("--impressions", action="store_true", help="what was shown, not what was done")
     parser.add_argument("--redis", metavar="URL", help="Redis (default: the system's, see ECRS_REDIS_URL)")
     return parser

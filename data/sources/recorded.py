@@ -31,6 +31,7 @@ class WithRecordedEvents:
 
     def __init__(self, source: Source, place: Path) -> None:
         self._source = source
+        self.always_read: bool = getattr(source, "always_read", False)
         self._recorded = sorted(place.glob("*.parquet")) if place.is_dir() else [place]
         if not self._recorded:
             raise DataError(f"--events {place}: no .parquet file in this folder")

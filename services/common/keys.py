@@ -11,6 +11,12 @@ RELEASE = "ecrs:release"
 CHANGED_ITEMS = "ecrs:changed:i"
 """Stream of writes of items, which search and recall follow: `ids`, a JSON list, in each entry."""
 
+EVENTS_LAST, EVENTS_EXPORTED = "ecrs:ev:last", "ecrs:ev:exported"
+"""Numbers of the last live event, and of the last one that `scripts.export_events --archive` has written."""
+
+EVENTS_TO_EXPORT, EVENTS_EXPORTING = "ecrs:ev:new", "ecrs:ev:exporting"
+"""Sets of the users with live events that are not exported; the second of those an export is at work on."""
+
 IMPRESSIONS = "ecrs:impressions"
 """Stream of items shown in lists: `user`, `item`, `token` and `at` (ms) in each entry."""
 
@@ -89,13 +95,27 @@ def channel(generation: str, name: str) -> str:
     return f"ecrs:{generation}:c:{name}"
 
 
-def live_events(user_id: str) -> str:
-    """List of a user's live events, newest first, each packed (`services.user.codec`)."""
-    return f"ecrs:e:{user_id}"
+def live_acts(user_id: str) -> str:
+    """Sorted set by time of a user's live events but browsing (`services.user.live_events`)."""
+    return f"ecrs:ev:a:{user_id}"
+
+
+def live_views(user_id: str) -> str:
+    """The same of browsing."""
+    return f"ecrs:ev:v:{user_id}"
+
+
+LIVE_EVENTS = "ecrs:ev:[av]:*"
+"""Pattern of the keys of both kinds of live events."""
+
+
+def user_of_live_events(key: str) -> str:
+    """The user whose live events a key holds."""
+    return key.split(":", 3)[3]
 
 
 def live_event_ids(user_id: str) -> str:
-    """Sorted set of the event ids among the live events, scored by arrival."""
+    """Sorted set of the event ids among the live events, scored by arrival (ms)."""
     return f"ecrs:d:{user_id}"
 
 

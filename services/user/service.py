@@ -24,7 +24,7 @@ from services.common.validate import (
     encode_page_token,
 )
 from services.common.values import now_ms, profile_features
-from services.user.codec import StoredEvent
+from services.user.codec import BROWSING, StoredEvent
 
 Row = Mapping[str, str | list[str]]
 """A stored profile: features by name, without the id."""
@@ -45,7 +45,7 @@ class UserSchema:
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """What is stored of a user; events newest first, the live ones by arrival."""
+    """What is stored of a user; events newest first."""
 
     row: Row | None = None
     history: list[StoredEvent] = field(default_factory=list)
@@ -171,7 +171,7 @@ class UserService:
         check_page_size(page_size)
         until, shown = _event_position(decode_page_token("events", page_token))
         activity = self._store.activity(user_id)
-        events = merge(activity.history, activity.live)[:MAX_EVENTS]
+        events = merge(activity.history, activity.live)
         if until is not None:
             newer = sum(event.at_ms > until for event in events)
             events = events[newer:][shown:] if shown else events[newer:]
@@ -208,20 +208,38 @@ class UserService:
 
 
 def merge(history: list[StoredEvent], live: list[StoredEvent]) -> list[StoredEvent]:
-    """Loaded and live events, newest first.
+    """Loaded and live events, newest first, `MAX_EVENTS` at most (see `keep_newest`).
 
     A live event that a later load brought along as history counts once; of the two the live one stays, which
     knows its token.
     """
-    if not live:
-        return history
-    live = sorted(live, key=lambda event: -event.at_ms)  # stable, and nearly sorted already
-    if not history or live[-1].at_ms > history[0].at_ms:
-        return live + history
+    live = sorted(live, key=lambda event: -event.at_ms)
+    if not live or not history or live[-1].at_ms > history[0].at_ms:
+        return keep_newest(live + history)
     seen = {event[:3] for event in live}
-    return sorted(
-        [*live, *(event for event in history if event[:3] not in seen)], key=lambda event: -event.at_ms
-    )
+    new = [event for event in history if event[:3] not in seen]
+    return keep_newest(sorted(live + new, key=lambda event: -event.at_ms))
+
+
+def keep_newest(events: list[StoredEvent], limit: int = MAX_EVENTS) -> list[StoredEvent]:
+    """The newest `limit` of events that are given newest first.
+
+    Where browsing would push out what a user bought or rated, it gives way: up to half of the places are for
+    the newest events that are no browsing, however old they are.
+    """
+    if len(events) <= limit:
+        return events
+    newest, older = events[:limit], events[limit:]
+    free = limit // 2 - sum(event.type not in BROWSING for event in newest)
+    kept = [event for event in older if event.type not in BROWSING][: max(free, 0)]
+    surplus = len(kept)
+    for at in range(limit - 1, -1, -1):
+        if not surplus:
+            break
+        if newest[at].type in BROWSING:
+            del newest[at]
+            surplus -= 1
+    return newest + kept
 
 
 def _checked(path: str, event: UserEvent, now: int) -> tuple[str, StoredEvent]:

@@ -12,37 +12,14 @@ import structlog
 from services.common import keys
 from services.common.generations import LOADING, GenerationReader, Pipeline
 from services.common.redis import Redis, ping, redis_errors
-from services.user.codec import StoredEvent, pack, unpack
+from services.user.codec import StoredEvent, unpack
+from services.user.live_events import add_append, add_read, newest_first
 from services.user.service import Activity, Impression, Row, UserSchema
 
 log = structlog.get_logger()
 
-LIVE_LIMIT = 1000
 IMPRESSIONS_LIMIT = 1_000_000
 _SCHEMA_TTL_S = 5.0
-
-# KEYS: live events, their ids. ARGV: the limit, then (event id, packed event) pairs, oldest first.
-# An id seen among the newest events is not stored again; the answer is how many were stored.
-_APPEND = """
-local stored = 0
-local limit = tonumber(ARGV[1])
-local newest = redis.call('ZREVRANGE', KEYS[2], 0, 0, 'WITHSCORES')
-local at = tonumber(newest[2] or '0')
-for i = 2, #ARGV, 2 do
-  local known = false
-  if ARGV[i] ~= '' then
-    at = at + 1
-    known = redis.call('ZADD', KEYS[2], 'NX', at, ARGV[i]) == 0
-  end
-  if not known then
-    redis.call('LPUSH', KEYS[1], ARGV[i + 1])
-    stored = stored + 1
-  end
-end
-redis.call('LTRIM', KEYS[1], 0, limit - 1)
-redis.call('ZREMRANGEBYRANK', KEYS[2], 0, -limit - 1)
-return stored
-"""
 
 
 class RedisUserStore:
@@ -96,13 +73,13 @@ class RedisUserStore:
                 keys.original_user(user_id),
                 keys.history(generation("histories"), user_id),
             )
-            pipeline.lrange(keys.live_events(user_id), 0, LIVE_LIMIT - 1)
+            add_read(pipeline, user_id)
 
-        (row, loaded, original, history), live = self._reader.read(ask)
+        (row, loaded, original, history), acts, views = self._reader.read(ask)
         return Activity(
             row=_row(row or loaded or original, user_id),
             history=_unpack(history, user_id) if history else [],
-            live=[event for blob in live for event in _unpack(blob, user_id)],
+            live=newest_first(acts, views, lambda blob: _unpack(blob, user_id)),
         )
 
     def write(self, rows: Mapping[str, Row]) -> None:
@@ -133,13 +110,10 @@ class RedisUserStore:
     def append(
         self, events: Mapping[str, Sequence[StoredEvent]], impressions: Sequence[Impression] = ()
     ) -> int:
-        """Add live events by user, oldest first, and impressions, all or none; how many were new."""
+        """Add live events by user, in order of arrival, and impressions, all or none; how many were new."""
         with redis_errors(), self._redis.pipeline(transaction=True) as pipeline:
             for user_id, of_user in events.items():
-                arguments: list[str | bytes | int] = [LIVE_LIMIT]
-                for event in of_user:
-                    arguments += [event.event_id, pack([event])]
-                pipeline.eval(_APPEND, 2, keys.live_events(user_id), keys.live_event_ids(user_id), *arguments)
+                add_append(pipeline, user_id, of_user)
             for shown in impressions:
                 pipeline.xadd(
                     keys.IMPRESSIONS,
@@ -165,7 +139,8 @@ class RedisUserStore:
                 keys.user(generation("users"), user_id),
                 keys.original_user(user_id),
                 keys.history(generation("histories"), user_id),
-                keys.live_events(user_id),
+                keys.live_acts(user_id),
+                keys.live_views(user_id),
                 keys.live_event_ids(user_id),
             )
             pipeline.sadd(keys.DELETED_USERS, user_id)

@@ -81,11 +81,11 @@ def test_what_cannot_be_done_is_one_line(
     nowhere = ["--redis", "redis://127.0.0.1:1/0", "--out", str(out)]
     assert export_events.main(nowhere) == 1
     assert export_events.main(["--redis", filled, "--out", str(tmp_path / "no" / "e.parquet")]) == 1
-    redis.Redis.from_url(filled).lpush(keys.live_events("eve"), b"not packed")
+    redis.Redis.from_url(filled).zadd(keys.live_acts("eve"), {b"12345678not packed": 1})
     assert export_events.main(["--redis", filled, "--out", str(out)]) == 1
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 3
     assert all(line.startswith("error: ") for line in lines)
     assert "no folder" in lines[1]
-    assert "ecrs:e:eve" in lines[2]
+    assert "ecrs:ev:a:eve" in lines[2]
     assert not out.exists()

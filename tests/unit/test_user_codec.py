@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from models.features import EVENT_TYPES
 from services.user.codec import StoredEvent, pack, unpack
-from services.user.service import merge
+from services.user.service import keep_newest, merge
 
 pytestmark = pytest.mark.unit
 
@@ -51,3 +51,18 @@ def test_merged_events_are_newest_first_and_none_is_lost(
     times = [event.at_ms for event in merged]
     assert times == sorted(times, reverse=True)
     assert {event[:3] for event in merged} == {event[:3] for event in (*history, *live)}
+
+
+def test_browsing_gives_way_to_other_events_up_to_half_of_the_places() -> None:
+    def of(kind: str, times: range) -> list[StoredEvent]:
+        return [StoredEvent(f"{kind}{at}", kind, at) for at in reversed(times)]
+
+    views, bought = of("view", range(100, 120)), of("purchase", range(10))
+    assert keep_newest(views + bought, 20) == views[:10] + bought
+    assert keep_newest(views + bought, 30) == views + bought
+    assert keep_newest(views + bought, 8) == views[:4] + bought[:4]
+    assert keep_newest(bought + of("view", range(-20, 0)), 8) == bought[:8]
+    mixed = sorted(of("cart", range(100, 120, 4)) + views, key=lambda event: -event.at_ms)
+    kept = keep_newest(mixed + bought, 10)
+    assert [event.type for event in kept].count("view") == 5
+    assert kept == sorted(kept, key=lambda event: -event.at_ms)

@@ -45,7 +45,7 @@ class UserEvent(_message.Message):
     attribution_token: _builtins.str
     """The token of the list the item was shown in; empty if none. At most 256 bytes."""
     event_id: _builtins.str
-    """The sender's own id of the event: the same id of the same user is stored once (within the newest 1,000 events). Empty for none; at most 128 bytes. Impressions are stored as often as they are sent, and keep neither this nor the value."""
+    """The sender's own id of the event: the same id of the same user is stored once (within seven days, and within the newest 1,000 events). Empty for none; at most 128 bytes. Impressions are stored as often as they are sent, and keep neither this nor the value."""
     def __init__(
         self,
         *,
