@@ -18,7 +18,9 @@ from scripts.supervision.health import check_all
 from scripts.supervision.parts import Part, parts
 from scripts.supervision.supervisor import Process, Supervisor
 from scripts.supervision.watchdog import read_restarts
+from services.common.errors import EcrsError
 from services.settings import Settings
+from services.user.live_events import unexported
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,19 @@ def _table(found: list[Row]) -> Table:
     return table
 
 
+def _unexported(settings: Settings) -> str:
+    """How many live events no file has, in a line; empty while Redis does not answer."""
+    try:
+        with building.connect(settings) as client:
+            events, memory = unexported(client), client.info("memory")["used_memory_human"]
+    except (redis.RedisError, EcrsError):
+        return ""
+    return (
+        f"{events:,} live events are in Redis only, which holds {memory} in all "
+        "(python -m scripts.export_events --archive FOLDER writes them)"
+    )
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; returns 0 when every part is healthy, else 1."""
     parser = argparse.ArgumentParser(prog="python -m scripts.status", description="Show the parts of ECRS.")
@@ -116,6 +131,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(json.dumps([asdict(row) for row in found]))
     else:
         console().print(_table(found))
+        if line := _unexported(settings):
+            console().print(line, markup=False)
     if not watched:
         fail("make status", "the watchdog does not run: what hangs is not restarted; see log/watchdog.log")
     return 0 if watched and all(row.health == "ok" for row in found) else 1

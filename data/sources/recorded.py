@@ -31,10 +31,14 @@ class WithRecordedEvents:
 
     def __init__(self, source: Source, place: Path) -> None:
         self._source = source
-        self.always_read: bool = getattr(source, "always_read", False)
         self._recorded = sorted(place.glob("*.parquet")) if place.is_dir() else [place]
         if not self._recorded:
             raise DataError(f"--events {place}: no .parquet file in this folder")
+
+    @property
+    def always_read(self) -> bool:
+        """Whether the source's input may have changed though its files have not."""
+        return bool(getattr(self._source, "always_read", False))
 
     def files(self) -> Sequence[Path]:
         """The source's files and the recorded ones."""

@@ -88,7 +88,9 @@ def test_every_part_is_healthy_after_the_start(shop: Shop) -> None:
     assert {row["health"] for row in rows.values()} == {"ok"}
     assert {row["port"] for row in rows.values()} == {PORTS[name] + shop.offset for name in PARTS}
     assert rows["serving"]["release"].startswith("sample-")
-    assert shop.command("status").returncode == 0
+    shown = shop.command("status")
+    assert shown.returncode == 0
+    assert "live events are in Redis only" in shown.stdout
 
 
 @pytest.mark.parametrize("name", PARTS)
