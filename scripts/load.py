@@ -38,6 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with only_one(settings.state_dir):
             if not building.is_prepared(settings):
                 building.prepare(settings)
+            building.upgrade_store(settings)
             if building.data_is_loaded(settings) and not options.overwrite:
                 out.print(f"{settings.dataset} is loaded as prepared: nothing to do", markup=False)
                 return 0

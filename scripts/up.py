@@ -112,6 +112,8 @@ class Up:
         self._release = release
 
     def _load(self, release: Path) -> None:
+        if upgraded := building.upgrade_store(self._settings):
+            self._steps.console.print(f"{upgraded:,} rows and lists of an earlier version in their new form")
         if building.data_is_loaded(self._settings):
             self._steps.skip("load data", "Redis holds it")
         else:

@@ -15,7 +15,9 @@ import redis
 from models.features.schema import FORMAT_VERSION
 from models.release import MANIFEST, SCHEMA, current, list_releases, set_current
 from scripts.console import CommandError
+from scripts.redis_load.upgrade import upgrade
 from scripts.supervision.supervisor import environment
+from services.common.errors import EcrsError
 from services.common.keys import DATASET
 from services.settings import ROOT, Settings
 
@@ -163,6 +165,15 @@ def train(settings: Settings, *arguments: str) -> Path:
 def load_vectors(settings: Settings, release: Path) -> None:
     """Load the item vectors into Milvus; done quickly where they are there."""
     run("loading Milvus", settings, "scripts.to_milvus", "--release", str(release))
+
+
+def upgrade_store(settings: Settings) -> int:
+    """Bring what an earlier version left in Redis into the present form; how much there was. Done once."""
+    try:
+        with connect(settings) as client:
+            return upgrade(client)
+    except (EcrsError, ValueError) as error:
+        raise CommandError(f"Redis: {error}") from error
 
 
 def load_data(settings: Settings, *arguments: str) -> None:
