@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from data.sources.base import Options, Source
 from data.sources.completejourney import CompleteJourney
-from data.sources.jdata import JData
+from data.sources.jdata_layouts import JData
 from data.sources.mapping import Mapped
 from data.sources.movielens import MovieLens
 from data.sources.original import Original

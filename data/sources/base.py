@@ -66,14 +66,6 @@ def find(root: Path, *names: str) -> Path:
     raise DataError(f"{root / names[0]}: no such file" + "".join(f", nor {name}" for name in names[1:]))
 
 
-def find_optional(root: Path, name: str) -> Path | None:
-    """Like `find`, for a file that may be missing."""
-    try:
-        return find(root, name)
-    except DataError:
-        return None
-
-
 def stream(
     path: Path,
     table: str,

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from data.columns import Columns
 from data.dataset import Dataset
-from data.sources.base import Options, Progress, categorical, find, find_optional, folder, number, stream
+from data.sources.base import Progress, categorical, number, stream
 from data.writer import PreparedWriter
 
 ACTIONS = {"1": "view", "2": "purchase", "3": "favorite", "4": "comment", "5": "cart"}
@@ -37,25 +37,20 @@ DEMOGRAPHICS = (
 """The profile of the original system; JData's `county` is its `country`."""
 
 
-class JData:
-    """The CSV files in the folder given by --path."""
+class JData2019:
+    """The files of one folder.
 
-    has_events = True
+    Args:
+        files: jdata_user, jdata_product, jdata_action and perhaps jdata_shop (.csv, .csv.gz or .csv.zip).
+        made_up: whether it is our own sample.
+    """
 
-    def __init__(self, options: Options) -> None:
-        self._options = options
-
-    def files(self) -> Sequence[Path]:
-        """jdata_user, jdata_product, jdata_action and perhaps jdata_shop (.csv, .csv.gz or .csv.zip)."""
-        root = folder(self._options, "jdata")
-        files = [find(root, f"jdata_{name}.csv") for name in ("user", "product", "action")]
-        shops = find_optional(root, "jdata_shop.csv")
-        return [*files, shops] if shops else files
+    def __init__(self, files: Sequence[Path], *, made_up: bool) -> None:
+        self._files, self._made_up = files, made_up
 
     def describe(self) -> Dataset:
         """Views and carts count little for popularity, orders fully; orders are what is predicted."""
-        root = self._options.path
-        made_up = root is not None and (root / "generate.py").exists()  # our own sample
+        made_up = self._made_up
         return Dataset(
             name="jdata",
             title="Synthetic sample in the form of JData" if made_up else "JData 2019",
@@ -76,7 +71,7 @@ class JData:
 
     def write(self, out: PreparedWriter, progress: Progress) -> None:
         """Users, then products with their shops' scores, then actions."""
-        users, products, actions, *shops = self.files()
+        users, products, actions, *shops = self._files
         for cols in stream(users, "users", USERS, out.rejects, progress):
             out.users(_users(cols, out))
         shop_ids, scores = _shops(shops, out, progress)
@@ -96,6 +91,11 @@ class JData:
             out.add_missing_users(events["user_id"])
             out.add_missing_items(events["item_id"], available=False)
             out.events(events)
+
+
+def is_sample(root: Path) -> bool:
+    """Whether a folder holds our own made-up data."""
+    return (root / "generate.py").exists()
 
 
 def _users(cols: Columns, out: PreparedWriter) -> dict[str, Any]:
