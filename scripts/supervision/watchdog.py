@@ -4,7 +4,8 @@ Supervisord runs it beside the parts. Each part that runs here is asked every tw
 (`health.check_alive`); one that has answered nothing for 18 s, to four questions in a row at least, is killed
 with its whole process group, for a process that stands still does not heed SIGTERM. So a hang of twelve
 seconds ends by itself and one for good within 30 s. A part that has never answered since its start has two
-minutes for it: a store may have much to read.
+minutes for it: a store may have much to read. One that works meanwhile (a tenth of a core or more) has one
+minute: on a machine that is too busy it is late, and starting it again would make it later.
 
 What a part depends on does not count: a service without Redis lives. But a front end that is not answered by
 a service which answers us has lost it, and hangs in that sense. See docs/adr/0184.
@@ -23,6 +24,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
 import structlog
 
 from scripts.console import CommandError, fail, read_settings
@@ -36,6 +38,8 @@ from services.common.rpc.heartbeat import HUNG_S
 from services.settings import Settings
 
 FAILURES = 4
+BUSY_HUNG_S = 60.0
+_BUSY = 0.1  # of a core
 GRACE_S = 120.0
 _TIMEOUT_S = 3.0  # of one question: a machine that also trains answers slowly
 _EVERY_S, _AGAIN_S = 2.0, 1.0
@@ -56,6 +60,16 @@ def kill_group(pid: int) -> None:
         return
 
 
+def processor_s(pid: int) -> float:
+    """Processor time that a process and its children have used, in seconds; 0 if it has gone."""
+    try:
+        process = psutil.Process(pid)
+        times = [one.cpu_times() for one in (process, *process.children(recursive=True))]
+    except psutil.Error:
+        return 0.0
+    return float(sum(one.user + one.system for one in times))
+
+
 @dataclass
 class Watch:
     """What is known of one part. `answered_at`, `took_s`: when its last answer was asked for, and how long
@@ -66,12 +80,16 @@ class Watch:
     took_s: float = 0.0
     answered: bool = False
     failures: int = 0
+    failing_since: tuple[float, float] = (0.0, 0.0)  # when, and the processor time it had used by then
 
-    def hangs(self, pid: int, uptime_s: float, asked_at: float, now: float, problem: str) -> bool:
+    def hangs(
+        self, pid: int, uptime_s: float, asked_at: float, now: float, problem: str, used_s: float = 0.0
+    ) -> bool:
         """Note an answer, or how there was none; whether the process `pid` is to be killed.
 
         Args:
             uptime_s: seconds since its start. asked_at, now: when it was asked and when that ended.
+            used_s: processor time that it has used by now; read only when it did not answer.
         """
         if pid != self.pid:
             self.pid, self.answered_at, self.answered, self.failures = pid, asked_at, False, 0
@@ -79,9 +97,13 @@ class Watch:
             self.answered_at, self.took_s, self.answered, self.failures = asked_at, now - asked_at, True, 0
             return False
         self.failures += 1
+        if self.failures == 1:
+            self.failing_since = (now, used_s)
+        since, used_before_s = self.failing_since
+        works = used_s - used_before_s > _BUSY * (now - since)
         if not self.answered and uptime_s < GRACE_S:
             return False
-        return self.failures >= FAILURES and now - self.answered_at >= HUNG_S
+        return self.failures >= FAILURES and now - self.answered_at >= (BUSY_HUNG_S if works else HUNG_S)
 
     def answers_well(self, now: float) -> bool:
         """Whether it answered lately and quickly."""
@@ -149,7 +171,8 @@ class Watchdog:
             log.info("watchdog.first_answer", part=part.name, pid=process.pid)
         if problem and watch.failures == 0 and watch.answered and watch.pid == process.pid:
             log.info("watchdog.no_answer", part=part.name, pid=process.pid, problem=problem)
-        if watch.hangs(process.pid, process.uptime_s, asked_at, now, problem):
+        used_s = processor_s(process.pid) if problem else 0.0
+        if watch.hangs(process.pid, process.uptime_s, asked_at, now, problem, used_s):
             log.error(
                 "watchdog.killed", part=part.name, pid=process.pid, problem=problem,
                 silent_s=round(now - watch.answered_at, 1), questions=watch.failures,

@@ -15,7 +15,7 @@ from scripts.supervision import watchdog
 from scripts.supervision.health import CutOff, check, check_alive
 from scripts.supervision.parts import Part
 from scripts.supervision.supervisor import Process, Supervisor
-from scripts.supervision.watchdog import FAILURES, GRACE_S, Watch, Watchdog, read_restarts
+from scripts.supervision.watchdog import BUSY_HUNG_S, FAILURES, GRACE_S, Watch, Watchdog, read_restarts
 from services.common.rpc.heartbeat import HUNG_S
 
 pytestmark = pytest.mark.unit
@@ -47,6 +47,17 @@ def test_a_hang_of_twelve_seconds_is_nobodys_end() -> None:
     assert silent(watch, 99.0, 113.0) is None
     assert not watch.hangs(7, LONG, 113.0, 113.5, "")
     assert silent(watch, 114.0, 127.0) is None
+
+
+def test_one_that_is_late_because_it_works_has_a_minute() -> None:
+    watch = Watch()
+    watch.hangs(7, LONG, 0.0, 0.1, "")
+    killed = next(
+        second
+        for second in range(4, 200, 4)
+        if watch.hangs(7, LONG, second - 3, second, "timed out", used_s=50 + second * 0.5)
+    )
+    assert BUSY_HUNG_S <= killed < BUSY_HUNG_S + 5
 
 
 def test_a_watchdog_that_slept_itself_asks_several_times_before_it_kills() -> None:
