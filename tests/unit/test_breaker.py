@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import gevent
@@ -219,3 +221,27 @@ def test_calls_whose_callers_were_killed_while_they_waited_open_it() -> None:
             target.call(Method(raising(gevent.GreenletExit(), 0.06)), pb.DeleteUserRequest(), 1.0)  # type: ignore[arg-type]
     with pytest.raises(Unavailable, match="asking it again within a second"):
         target.call(Method(lambda: None), pb.DeleteUserRequest(), 1.0)  # type: ignore[arg-type]
+
+
+def test_with_greenlets_a_target_is_asked_sixteen_things_at_a_time() -> None:
+    target = Target("user", "127.0.0.1:1", Breaker(), greenlets=True)
+    hold, asked = threading.Event(), list[int]()
+
+    def answer() -> pb.DeleteUserResponse:
+        asked.append(1)
+        hold.wait(5)
+        return pb.DeleteUserResponse()
+
+    def call() -> None:
+        target.call(Method(answer), pb.DeleteUserRequest(), 5.0)  # type: ignore[arg-type]
+
+    with ThreadPoolExecutor(16) as pool:
+        calls = [pool.submit(call) for _ in range(16)]
+        with pytest.raises(DeadlineExceeded, match="too many wait for user"):
+            while True:
+                target.call(Method(pb.DeleteUserResponse), pb.DeleteUserRequest(), 0.05)  # type: ignore[arg-type]
+        hold.set()
+        for one in calls:
+            one.result(5)
+    assert len(asked) == 16
+    target.call(Method(pb.DeleteUserResponse), pb.DeleteUserRequest(), 0.05)  # type: ignore[arg-type]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import threading
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -25,6 +26,7 @@ ResponseT = TypeVar("ResponseT")
 
 _RETRY_AFTER_S = (0.005, 0.02)  # jitter: callers that failed together do not come back together
 _LATE_S = 1.0  # beyond the deadline: gRPC tells of that itself
+_AT_ONCE = 16
 _FAIR_S = 0.05  # a call that was given less says nothing about its target when it runs out of time
 
 _OPTIONS: list[tuple[str, str | int]] = [
@@ -48,7 +50,9 @@ class Target:
     Args:
         token: what the service asks its callers for; empty: nothing.
         greenlets: whether callers are gevent's greenlets. A blocking call holds one of the ten threads that
-            gevent has for all of them until it ends; so a target that hangs would keep the others waiting.
+            gevent has for all of them until it ends; a target that hangs would keep the others waiting. So
+            calls do not block, and each target is asked at most 16 things at a time; the rest wait for their
+            turn: all at once, as after a hang, they would all be too late.
     """
 
     def __init__(
@@ -64,6 +68,7 @@ class Target:
         self._credentials = credentials(token)
         self._breaker = breaker or Breaker()
         self._invoke: Callable[..., Any] = _in_background if greenlets else _blocking
+        self._turns = threading.BoundedSemaphore(_AT_ONCE) if greenlets else None
         self._channel: grpc.Channel | None = None
 
     def open(self) -> Target:
@@ -103,6 +108,23 @@ class Target:
         end = time.monotonic() + timeout_s
         if timeout_s <= 0:
             raise self._named(DeadlineExceeded(f"no time is left to ask {self.name}"))
+        if self._turns is None:
+            return self._call(method, request, end, retry=retry)
+        if not self._turns.acquire(timeout=timeout_s):
+            raise self._named(DeadlineExceeded(f"too many wait for {self.name}"))
+        try:
+            return self._call(method, request, end, retry=retry)
+        finally:
+            self._turns.release()
+
+    def _call(
+        self,
+        method: grpc.UnaryUnaryMultiCallable[RequestT, ResponseT],
+        request: RequestT,
+        end: float,
+        *,
+        retry: bool,
+    ) -> ResponseT:
         request_id = calls.request_id.get() or calls.new_request_id()
         metadata = ((calls.REQUEST_ID_KEY, request_id), *self._credentials)
         error: EcrsError = self._named(
