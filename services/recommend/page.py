@@ -62,6 +62,8 @@ class PageMaker:
     ) -> tuple[RecommendedItem, ...]:
         """The page. Items that the catalogue lacks or that cannot be bought are replaced by the next best.
 
+        Of the variants of one item the best is shown, and others only where there is nothing else to show.
+
         While item is away, details that were read before are shown, else ids only; the list is flagged ITEM.
 
         Args:
@@ -71,6 +73,7 @@ class PageMaker:
         details: dict[str, Item] = {}
         asked: set[str] = set()
         page: list[int] = []
+        spare: list[int] = []
         for _ in range(_ROUNDS):
             page = self._arranged(scored, usable, page_size)
             wanted = self._wanted(scored, page, asked)
@@ -88,9 +91,13 @@ class PageMaker:
                 if (item_id := scored.candidates[position].item_id) not in asked
                 or _shown(details.get(item_id), item_filter, check_filter)
             ]
+            more = _further_variants(scored, self._arranged(scored, usable, page_size), details)
+            spare += more
+            usable = [position for position in usable if position not in more]
         else:
             page = self._arranged(scored, usable, page_size)
             page = [position for position in page if scored.candidates[position].item_id in asked]
+        page += spare[: page_size - len(page)]
         return tuple(self._recommended(scored, position, details) for position in page)
 
     def _arranged(self, scored: Scored, usable: Sequence[int], page_size: int) -> list[int]:
@@ -142,6 +149,22 @@ class PageMaker:
             _reason(candidate, scored.from_session[position], details),
             details.get(candidate.item_id),
         )
+
+
+def _further_variants(scored: Scored, page: Sequence[int], details: Mapping[str, Item]) -> list[int]:
+    """Positions of a page whose item is a variant of one before them. What is bought again is what it is."""
+    families: set[str] = set()
+    further = []
+    for position in page:
+        candidate = scored.candidates[position]
+        item = details.get(candidate.item_id)
+        if item is None or candidate.channels[:1] == ("bought_again",):
+            continue
+        family = item.variant_of or item.item_id
+        if family in families:
+            further.append(position)
+        families.add(family)
+    return further
 
 
 def _kind(candidate: Candidate, from_session: bool) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -232,3 +233,13 @@ def test_details_that_could_be_read_once_are_not_confused_between_items(path: Re
     assert path.recommend.recommend(QUERY, T).items[0].item == Item(
         "i99", "Renamed", ("department0", "leaf3")
     )
+
+
+def test_of_the_variants_of_an_item_one_is_shown_unless_there_is_nothing_else(path: RequestPath) -> None:
+    items = path.items.items
+    for row in range(80, 100):
+        items[f"i{row}"] = replace(items[f"i{row}"], variant_of="i98" if row > 95 and row != 98 else "")
+    assert shown(path) == ["i99", "i95", "i94", "i93", "i92"]
+    everything = {row: replace(items[f"i{row}"], variant_of="one") for row in range(100)}
+    items.update({f"i{row}": item for row, item in everything.items()})
+    assert shown(path) == ["i99", "i98", "i97", "i96", "i95"]
