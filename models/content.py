@@ -2,9 +2,9 @@
 
 An item is a vector of its terms (``models/features/text.py``): words of the title, their parts, words of the
 description, its category levels and brand. A term weighs what its kind weighs times log((1 + M) / (1 + items
-with it)); the strongest 32 are kept, and the vector has length 1. Terms of very many items are left out.
+with it)); the strongest 40 are kept, and the vector has length 1. Terms of very many items are left out.
 
-    score(a, i) = <a, i> · (1 + 0.1 · popularity(i))          where <a, i> >= 0.06
+    score(a, i) = <a, i> · (1 + 0.1 · popularity(i))          where <a, i> >= 0.1
 
 Only items of the release are found; what is asked for may be any item, one that was registered today too.
 ``models/content_fit.py`` makes the index and the lists of all items of the data.
@@ -27,8 +27,8 @@ from models.features.text import TextHasher
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float32]
 
-KEPT = 32  # terms of an item
-LEAST = 0.06  # cosine; less is chance
+KEPT = 40  # terms of an item
+LEAST = 0.1  # cosine; less is chance
 _WORD, _PART, _DESCRIPTION, _CATEGORY, _BRAND = 1.0, 0.2, 0.4, 1.0, 0.5
 
 
