@@ -39,6 +39,7 @@ class FakeRecommend:
     fail: EcrsError | None = None
     degraded: frozenset[Degradation] = frozenset()
     asked: list[RecommendQuery] = field(default_factory=list)
+    beside: dict[str, tuple[str, ...]] = field(default_factory=dict)  # channels of similar items by placement
 
     def recommend(self, query: RecommendQuery, timeout_s: float) -> Recommendation:
         self.asked.append(query)
@@ -73,6 +74,7 @@ class FakeRecommend:
         placement: str = "similar",
         channels: Sequence[str] = (),
     ) -> Recommendation:
+        self.beside[placement] = tuple(channels)
         if self.fail:
             raise self.fail
         if item_id not in self.items.items:

@@ -23,6 +23,14 @@ def test_details_and_similar_products_are_shown(browser: Browser) -> None:
     assert "Mangoes" in page
 
 
+def test_only_what_was_bought_together_is_called_so(browser: Browser, services: FakeServices) -> None:
+    browser.get("/items/111")
+    assert services.recommend.beside == {
+        "together": ("item_to_item",),
+        "similar": ("two_tower", "content"),
+    }
+
+
 def test_the_token_of_the_list_goes_on_with_the_page(browser: Browser) -> None:
     assert 'name="token" value="list-1"' in browser.text("/items/111?token=list-1")
 
