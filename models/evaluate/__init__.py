@@ -3,6 +3,6 @@
 ``python -m models.evaluate`` runs a published protocol; ``measures`` are the functions training uses too.
 """
 
-from models.evaluate.measures import auc, mean_metrics, platt, recall_ndcg
+from models.evaluate.measures import auc, mean_metrics, platt, recall_ndcg, recall_of_truth
 
-__all__ = ["auc", "mean_metrics", "platt", "recall_ndcg"]
+__all__ = ["auc", "mean_metrics", "platt", "recall_ndcg", "recall_of_truth"]

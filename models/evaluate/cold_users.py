@@ -24,7 +24,7 @@ from rich.console import Console
 from models.cold import Split, hold_out, lists_of
 from models.config import CONFIGS
 from models.dataset import CatalogueEvents, load_prepared
-from models.evaluate import recall_ndcg
+from models.evaluate import recall_ndcg, recall_of_truth
 from models.evaluate.errors import ProtocolError
 from models.evaluate.ranking import DoubleArray, summary
 from models.evaluate.retail import cut_of
@@ -34,9 +34,9 @@ from models.release import Release
 
 TRUTHS = ("window", "ever")
 _AGAINST = "popularity"
-_MEASURES = ("recall_at_20", "ndcg_at_20")
+_MEASURES = ("recall_at_20", "ndcg_at_20", "recall_of_truth_at_20")
 
-Values = dict[str, dict[str, dict[int, list[tuple[float, float]]]]]  # by truth, method and user
+Values = dict[str, dict[str, dict[int, list[tuple[float, float, float]]]]]  # by truth, method and user
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -87,7 +87,7 @@ def run(options: argparse.Namespace, console: Console) -> int:
 def collect(
     values: Values, split: Split, release: Release, lists: dict[str, list[npt.NDArray[np.int64]]]
 ) -> None:
-    """Add one seed's recall and NDCG of each held-out user with a truth."""
+    """Add one seed's ``_MEASURES`` of each held-out user with a truth."""
     index = {item: place for place, item in enumerate(split.whole.item_ids)}
     row = np.full(len(split.whole.item_ids) + 1, -1, np.int64)
     row[[index[item] for item in release.items.ids]] = np.arange(len(release.items))
@@ -98,10 +98,14 @@ def collect(
             taken = events.positives(user, begin, split.whole.end)
             for name, found in lists.items() if len(taken) else ():
                 users = values[truth].setdefault(name, {})
-                users.setdefault(user, []).append(recall_ndcg(found[place], taken))
+                shown = found[place]
+                one = (*recall_ndcg(shown, taken), recall_of_truth(shown, taken))
+                users.setdefault(user, []).append(one)
 
 
-def measured(methods: dict[str, dict[int, list[tuple[float, float]]]], seed: int = 7) -> dict[str, Any]:
+def measured(
+    methods: dict[str, dict[int, list[tuple[float, float, float]]]], seed: int = 7
+) -> dict[str, Any]:
     """By method: users, measures with intervals and the ratio of recalls to popularity's with its interval.
 
     A user held out under several seeds counts once, by the mean.
@@ -124,7 +128,7 @@ def ratio(values: DoubleArray, base: DoubleArray, seed: int = 7, draws: int = 10
         return {"mean": float(values.mean() / base.mean()), "low": float(low), "high": float(high)}
 
 
-def _means(users: dict[int, list[tuple[float, float]]]) -> DoubleArray:
+def _means(users: dict[int, list[tuple[float, float, float]]]) -> DoubleArray:
     return np.array([np.mean(users[user], axis=0) for user in sorted(users)])
 
 

@@ -23,14 +23,28 @@ def recall_ndcg(
     return float(hits.sum()) / min(len(truth), k), float((hits * discounts[: len(hits)]).sum()) / ideal
 
 
+def recall_of_truth(ranked: npt.NDArray[np.integer], truth: npt.NDArray[np.integer], k: int = 20) -> float:
+    """The share of the truth in the best k of a list, over |truth| where ``recall_ndcg`` has min(|truth|, k).
+
+    >>> recall_of_truth(np.array([1, 2]), np.array([1, 7, 8, 9]), 2)
+    0.25
+    """
+    return float(np.isin(ranked[:k], truth).sum()) / len(truth)
+
+
 def mean_metrics(
     lists: Iterable[tuple[npt.NDArray[np.integer], npt.NDArray[np.integer]]], k: int = 20
 ) -> dict[str, float]:
-    """Mean recall and NDCG over (ranked, truth) pairs with a truth, with the number of them."""
-    values = [recall_ndcg(ranked, truth, k) for ranked, truth in lists if len(truth)]
-    recall, ndcg = np.mean(values, axis=0) if values else (0.0, 0.0)
+    """Mean of both recalls and of NDCG over (ranked, truth) pairs with a truth, with the number of them."""
+    values = [
+        (*recall_ndcg(ranked, truth, k), recall_of_truth(ranked, truth, k))
+        for ranked, truth in lists
+        if len(truth)
+    ]
+    recall, ndcg, of_truth = np.mean(values, axis=0) if values else (0.0, 0.0, 0.0)
     return {
         f"recall_at_{k}": round(float(recall), 5),
+        f"recall_of_truth_at_{k}": round(float(of_truth), 5),
         f"ndcg_at_{k}": round(float(ndcg), 5),
         "users": len(values),
     }

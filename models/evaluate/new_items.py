@@ -38,6 +38,11 @@ from models.release import Release
 
 K = 20
 AGAINST = "category-popularity"
+MEASURES = (
+    "hits",
+    "pairs",
+    *(f"{name}_at_{K}" for name in ("recall", "ndcg", "hit_rate", "recall_of_truth")),
+)
 _DRAWS = 20  # of the order of equal scores
 _BATCH = 64
 
@@ -160,18 +165,19 @@ def ranked(
             else:
                 found[-1] += per_user(best, asked.truth[part]) / draws
     table = np.concatenate(found)
-    names = ("hits", "pairs", f"recall_at_{K}", f"ndcg_at_{K}", f"hit_rate_at_{K}")
-    return np.concatenate(rows), np.concatenate(values), dict(zip(names, table.T, strict=True))
+    return np.concatenate(rows), np.concatenate(values), dict(zip(MEASURES, table.T, strict=True))
 
 
 def per_user(rows: IntArray, truth: npt.NDArray[np.bool_]) -> DoubleArray:
-    """Hits, pairs, recall over min(pairs, K), NDCG and hit of lists int64 [B, K]: [B, 5]."""
+    """``MEASURES`` of lists int64 [B, K]: [B, 6]; recall is over min(pairs, K), that of the truth over
+    pairs."""
     hit = np.take_along_axis(truth, rows, axis=1)
     pairs = truth.sum(axis=1)
     size = np.minimum(pairs, K)
     discount = 1.0 / np.log2(np.arange(2, K + 2))
     gain = (hit * discount).sum(axis=1) / np.cumsum(discount)[size - 1]
-    return np.stack([hit.sum(axis=1), pairs, hit.sum(axis=1) / size, gain, hit.any(axis=1)], axis=1)
+    hits = hit.sum(axis=1)
+    return np.stack([hits, pairs, hits / size, gain, hit.any(axis=1), hits / pairs], axis=1)
 
 
 def measured(found: dict[str, DoubleArray], against: dict[str, DoubleArray], seed: int) -> dict[str, Any]:
@@ -180,7 +186,7 @@ def measured(found: dict[str, DoubleArray], against: dict[str, DoubleArray], see
     users = len(found["pairs"])
     count = np.stack([np.bincount(rng.integers(0, users, users), minlength=users) for _ in range(1000)])
     columns = np.stack([*found.values(), against["hits"]], axis=1)
-    drawn, true = count @ columns, columns.sum(axis=0)  # [1000, 6], [6]
+    drawn, true = count @ columns, columns.sum(axis=0)  # [1000, 7], [7]
     names = [*found, "against"]
     result: dict[str, Any] = {}
     for name in names[2:-1]:
@@ -213,8 +219,7 @@ def _among_all(method: ReleaseVectors, asked: Question) -> dict[str, DoubleArray
         found.append(per_user(best, padded))
         slots.append((best < new.shape[1]).mean(axis=1))
     table = np.concatenate(found)
-    names = ("hits", "pairs", f"recall_at_{K}", f"ndcg_at_{K}", f"hit_rate_at_{K}")
-    return {**dict(zip(names, table.T, strict=True)), "slots": np.concatenate(slots)}
+    return {**dict(zip(MEASURES, table.T, strict=True)), "slots": np.concatenate(slots)}
 
 
 def _parts(asked: Question) -> Iterator[tuple[IntArray, npt.NDArray[np.bool_]]]:
@@ -246,7 +251,7 @@ def _text(report: dict[str, Any]) -> str:
         ]
         cells += [
             f"{label} {found[f'{key}_at_{K}']['mean']:.4f}"
-            for label, key in (("R", "recall"), ("N", "ndcg"), ("HR", "hit_rate"))
+            for label, key in (("R", "recall"), ("RT", "recall_of_truth"), ("N", "ndcg"), ("HR", "hit_rate"))
         ]
         if "share_of_slots" in found:
             cells.append(f"slots {found['share_of_slots']:.4f}")

@@ -36,8 +36,11 @@ class RankedLists:
 
 
 def per_user(rows: IntArray, truth: Any, k: int) -> dict[str, DoubleArray]:
-    """Recall (over min(|truth|, k)), NDCG (binary gain), hit and reciprocal rank of the best ``k``: [G] each.
+    """Both recalls, NDCG (binary gain), hit and reciprocal rank of the best ``k``: [G] each.
 
+    ``recall_at_k`` divides the hits by min(|truth|, k), so that a perfect list has 1;
+    ``recall_of_truth_at_k`` by |truth|, as many papers do: with more than k items in the truth no list can
+    reach 1.
     ``rows`` int64 [G, K]; ``truth`` CSR [G, N], each line with at least one item.
     """
     rows = rows[:, :k]
@@ -49,6 +52,7 @@ def per_user(rows: IntArray, truth: Any, k: int) -> dict[str, DoubleArray]:
     first = np.where(hit.any(axis=1), hit.argmax(axis=1), k)
     return {
         f"recall_at_{k}": hit.sum(axis=1) / size,
+        f"recall_of_truth_at_{k}": hit.sum(axis=1) / np.diff(truth.indptr),
         f"ndcg_at_{k}": (hit * discount[: rows.shape[1]]).sum(axis=1) / ideal,
         f"hit_rate_at_{k}": hit.any(axis=1).astype(np.float64),
         f"mrr_at_{k}": np.where(first < k, 1.0 / (first + 1.0), 0.0),

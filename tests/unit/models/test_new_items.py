@@ -12,7 +12,7 @@ from models.catalogue import build_schema
 from models.config import CONFIGS
 from models.dataset import PreparedData, load_prepared
 from models.evaluate.__main__ import main
-from models.evaluate.new_items import measured, per_user, question
+from models.evaluate.new_items import MEASURES, measured, per_user, question
 from models.features import DAY_MS, Event, FeatureSchema, UserContext
 from models.new_items import EVIDENCE, Bins, NewItemModel, Taken, evidence, group_columns, group_keys
 from models.new_items_fit import NewItemFit
@@ -131,8 +131,9 @@ def test_the_share_is_of_pairs_and_the_ratio_to_the_other_method() -> None:
     truth = np.zeros((2, 30), np.bool_)
     truth[0, [0, 25]] = truth[1, 29] = True
     found = per_user(np.tile(np.arange(20), (2, 1)), truth)
-    names = ("hits", "pairs", "recall_at_20", "ndcg_at_20", "hit_rate_at_20")
-    columns = dict(zip(names, found.T, strict=True))
+    columns = dict(zip(MEASURES, found.T, strict=True))
+    assert columns["recall_of_truth_at_20"].tolist() == [0.5, 0.0]  # of two and of one
+    assert columns["recall_at_20"].tolist() == [0.5, 0.0]
     got = measured(columns, {"hits": np.array([0.5, 0.0])}, seed=7)
     assert got["share_of_pairs"]["mean"] == pytest.approx(1 / 3)
     assert got["ratio"]["mean"] == pytest.approx(2.0)

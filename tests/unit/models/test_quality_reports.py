@@ -169,12 +169,13 @@ def test_a_ratio_of_means_is_within_its_interval() -> None:
 
 def test_who_is_held_out_twice_counts_once() -> None:
     methods = {
-        "popularity": {3: [(0.2, 0.1), (0.4, 0.3)], 5: [(0.0, 0.0)]},
-        "segments": {3: [(0.4, 0.2), (0.8, 0.6)], 5: [(0.0, 0.0)]},
+        "popularity": {3: [(0.2, 0.1, 0.1), (0.4, 0.3, 0.3)], 5: [(0.0, 0.0, 0.0)]},
+        "segments": {3: [(0.4, 0.2, 0.1), (0.8, 0.6, 0.7)], 5: [(0.0, 0.0, 0.0)]},
     }
     found = measured(methods)
     assert found["segments"]["users"] == 2
     assert found["segments"]["recall_at_20"]["mean"] == pytest.approx(0.3)
+    assert found["segments"]["recall_of_truth_at_20"]["mean"] == pytest.approx(0.2)
     assert found["segments"]["ratio"]["mean"] == pytest.approx(2.0)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 
-from models.evaluate import recall_ndcg
+from models.evaluate import mean_metrics, recall_ndcg, recall_of_truth
 from models.evaluate.ranking import (
     NOBODY,
     RankedLists,
@@ -31,6 +31,17 @@ def test_all_users_at_once_give_what_each_gives_alone() -> None:
         recall, ndcg = recall_ndcg(rows[line], np.flatnonzero(truth[line]), 20)
         assert found["recall_at_20"][line] == pytest.approx(recall)
         assert found["ndcg_at_20"][line] == pytest.approx(ndcg)
+        of_truth = recall_of_truth(rows[line], np.flatnonzero(truth[line]), 20)
+        assert found["recall_of_truth_at_20"][line] == pytest.approx(of_truth)
+
+
+def test_the_two_recalls_differ_where_the_truth_is_longer_than_the_list() -> None:
+    truth = scipy.sparse.csr_matrix(np.array([[1, 1, 1, 1, 0], [0, 1, 0, 0, 0]], np.float32))
+    found = per_user(np.array([[0, 1], [1, 2]]), truth, 2)
+    assert found["recall_at_2"].tolist() == [1.0, 1.0]
+    assert found["recall_of_truth_at_2"].tolist() == [0.5, 1.0]
+    means = mean_metrics([(np.array([0, 1]), np.array([0, 1, 2, 3])), (np.array([1, 2]), np.array([1]))], 2)
+    assert (means["recall_at_2"], means["recall_of_truth_at_2"]) == (1.0, 0.75)
 
 
 def test_rank_of_the_first_hit_and_empty_places() -> None:
