@@ -17,8 +17,19 @@ class Ease:
     Where users are fewer than items, P = (I - Xᵀ (XXᵀ + λI)⁻¹ X) / λ needs a U × U system only.
     """
 
+    _last: tuple[Any, float, Ease] | None = None
+
     def __init__(self, weight: float = 1000.0) -> None:
         self._weight = weight
+
+    @classmethod
+    def solved(cls, split: RetailSplit, weight: float) -> Ease:
+        """Fitted; the last one is kept, as those who choose what stands beside EASE ask for it again."""
+        if cls._last is None or cls._last[0] is not split.bought or cls._last[1] != weight:
+            found = cls(weight)
+            found.fit(split, 0)
+            cls._last = (split.bought, weight, found)
+        return cls._last[2]
 
     def fit(self, split: RetailSplit, seed: int) -> None:
         """Solve on whichever side is smaller."""

@@ -12,7 +12,9 @@ from models.baselines.boosted import BoostedRanker
 from models.baselines.factors import ImplicitAls
 from models.baselines.linear import Ease
 from models.baselines.neighbours import ItemKnn, TifuKnn
+from models.baselines.recent import EaseTrend, RecentPopularity
 from models.baselines.simple import CategoryPopularity, PersonalFrequency, Popularity
+from models.baselines.tuning import Grid
 from models.evaluate.retail import RetailSplit
 
 
@@ -27,14 +29,35 @@ class Baseline(Protocol):
         ...
 
 
-METHODS: dict[str, Callable[[], Baseline]] = {
+METHODS: dict[str, Callable[..., Baseline]] = {
     "popularity": Popularity,
+    "popularity-recent": RecentPopularity,
     "popularity-by-category": CategoryPopularity,
     "frequency": PersonalFrequency,
     "frequency-90d": lambda: PersonalFrequency(half_life=90.0),
     "itemknn": ItemKnn,
     "ease": Ease,
+    "ease-trend": EaseTrend,
     "ials": ImplicitAls,
     "tifu-knn": TifuKnn,
     "lightgbm": BoostedRanker,
 }
+
+# Of these, settings are chosen on the window before the test, by NDCG of what is new to the user.
+GRIDS: dict[str, Grid] = {
+    "popularity-recent": Grid({}, [{"half_life": (1.0, 2.0, 3.0, 5.0, 7.0, 14.0, 28.0, 56.0)}]),
+    "ease-trend": Grid(
+        {"weight": 1000.0}, [{"half_life": (2.0, 4.0, 7.0, 14.0, 28.0), "power": (0.25, 0.5, 0.75, 1.0, 1.5)}]
+    ),
+    "ials": Grid(
+        {"factors": 64, "exponent": 1.0, "epochs": 8},
+        [
+            {"unobserved": (0.03, 0.1, 0.3, 1.0), "regularization": (0.003, 0.01, 0.03, 0.1)},
+            {"factors": (32, 128)},
+            {"epochs": (4, 16)},
+        ],
+    ),
+}
+
+# Without times of events these have nothing to go by.
+NEEDS_TIMES = frozenset({"popularity-recent", "ease-trend", "lightgbm"})

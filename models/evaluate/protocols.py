@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import resource
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import scipy.sparse
+from rich.console import Console
 
 from models.baselines import METHODS, Baseline
+from models.baselines.registry import GRIDS
+from models.baselines.tuning import Chosen, Settings, choose
+from models.dataset import DataFault
 from models.evaluate.ranking import DoubleArray, RankedLists, described, per_user, top_k
 from models.evaluate.retail import RetailSplit
 from models.evaluate.segments import new_item_shares, new_rows, segments_of
 
 _BATCH = 512
+_CHOOSING_USERS = 3000  # whose lists say which settings are the best
 VARIANTS = ("all", "novel")
 
 
@@ -38,13 +44,31 @@ class Outcome:
     seconds: dict[str, float] = field(default_factory=dict)
     memory_mib: float = 0.0
     release: Path | None = None  # that was asked
+    chosen: Chosen | None = None  # settings of the method, where they were chosen on the window before
 
 
-def run_baseline(name: str, split: RetailSplit, seed: int, k: int = 20) -> Outcome:
-    """Fit a baseline and rank the whole catalogue for every user of the protocol."""
+def run_baseline(
+    name: str,
+    split: RetailSplit,
+    seed: int,
+    earlier: Callable[[], RetailSplit] | None = None,
+    console: Console | None = None,
+    k: int = 20,
+) -> Outcome:
+    """Fit a baseline and rank the whole catalogue for every user of the protocol.
+
+    ``earlier`` gives the window before: where a method has a grid, its settings are chosen there, by NDCG@k
+    of what is new to the user. Without it, it has its own defaults.
+    """
     outcome = Outcome()
     began = time.monotonic()
-    method = METHODS[name]()
+    settings = {}
+    if name in GRIDS and earlier is not None:
+        outcome.chosen = _choose(name, earlier(), seed, k, console or Console(stderr=True))
+        settings = outcome.chosen.settings
+        outcome.seconds["settings"] = time.monotonic() - began
+        began = time.monotonic()
+    method = METHODS[name](**settings)
     method.fit(split, seed)
     outcome.seconds["fit"] = time.monotonic() - began
     began = time.monotonic()
@@ -54,6 +78,25 @@ def run_baseline(name: str, split: RetailSplit, seed: int, k: int = 20) -> Outco
     }
     outcome.seconds["lists"] = time.monotonic() - began
     return finish(outcome, split, seed, k)
+
+
+def _choose(name: str, split: RetailSplit, seed: int, k: int, console: Console) -> Chosen:
+    users = split.novel_users
+    if len(users) > _CHOOSING_USERS:
+        users = np.sort(np.random.default_rng(seed).choice(users, _CHOOSING_USERS, replace=False))
+    truth = split.novel_truth[users]
+    if not len(users):
+        raise DataFault(
+            f"{split.data.name}: nobody bought anything new in the window where {name} is to be tuned"
+        )
+
+    def value_of(settings: Settings) -> float:
+        method = METHODS[name](**settings)
+        method.fit(split, seed)
+        rows = _rank(method, name, users, split.bought, k).rows
+        return float(per_user(rows, truth, k)[f"ndcg_at_{k}"].mean())
+
+    return choose(name, GRIDS[name], value_of, console)
 
 
 def finish(outcome: Outcome, split: RetailSplit, seed: int, k: int = 20) -> Outcome:

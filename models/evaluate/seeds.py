@@ -41,7 +41,7 @@ def combine(outcomes: Sequence[Outcome], split: RetailSplit, seed: int = 7) -> O
     deviation of the seeds' means (n - 1), ``by_seed`` the means themselves.
     """
     first = outcomes[0]
-    whole = Outcome(lists=first.lists, release=first.release)
+    whole = Outcome(lists=first.lists, release=first.release, chosen=first.chosen)
     segments = {segment.name: segment for segment in segments_of(split)}
     for variant, (users, _) in truths(split).items():
         values = mean_users([outcome.users[variant] for outcome in outcomes])
