@@ -6,10 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+from models.baselines.tuning import Chosen
 from models.evaluate.protocols import Outcome, write_lists
 from models.evaluate.retail import RetailSplit
 
-_MEASURES = ("recall_at_20", "ndcg_at_20", "hit_rate_at_20", "mrr_at_20")
+_MEASURES = ("recall_at_20", "recall_of_truth_at_20", "ndcg_at_20", "hit_rate_at_20", "mrr_at_20")
 _IN_SEGMENTS = ("recall_at_20", "ndcg_at_20")
 _OF_LISTS = ("coverage_at_20", "novelty_at_20")
 _RANK = ("recall", "auc", "gauc", "log_loss", "ece")
@@ -25,10 +26,17 @@ def write(outcome: Outcome, split: RetailSplit, folder: Path, about: dict[str, A
         "new_items": outcome.new_items,
         **({"rank": outcome.rank} if outcome.rank else {}),
         **({"release": outcome.release.name} if outcome.release else {}),
+        **(settings_of(outcome.chosen) if outcome.chosen else {}),
         "seconds": outcome.seconds,
         "memory_mib": round(outcome.memory_mib),
     }
     (folder / "report.json").write_text(json.dumps(report, indent=1) + "\n", "utf-8")
+
+
+def settings_of(chosen: Chosen) -> dict[str, Any]:
+    """For a report: the settings that validation chose, and every one that was tried with its value there."""
+    tried = [{**settings, "validation": round(value, 5)} for settings, value in chosen.tried]
+    return {"settings": chosen.settings, "tried": tried}
 
 
 def text(outcome: Outcome, about: dict[str, Any]) -> str:
@@ -36,7 +44,10 @@ def text(outcome: Outcome, about: dict[str, Any]) -> str:
     seeds = ", ".join(str(seed) for seed in about["seeds"])
     named = f"seeds {seeds}" if len(about["seeds"]) > 1 else f"seed {seeds}"
     told = (about["protocol"], about["dataset"], about["method"], about["on"], named)
-    lines = [" · ".join(told) + f" · {about['items']:,} items"]
+    lines = [" · ".join(told), _asked(about)]
+    if outcome.chosen:
+        chosen = ", ".join(f"{key} {value}" for key, value in outcome.chosen.settings.items())
+        lines.append(f"settings chosen before the test, of {len(outcome.chosen.tried)}: {chosen}")
     for variant, metrics in outcome.metrics.items():
         lines.append(_line(variant, metrics, _MEASURES))
     for variant, segments in outcome.segments.items():
@@ -54,6 +65,21 @@ def text(outcome: Outcome, about: dict[str, Any]) -> str:
     spent = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in outcome.seconds.items())
     lines.append(f"{spent}; peak memory {outcome.memory_mib:,.0f} MiB")
     return "\n".join([*lines, about["notice"]] if "notice" in about else lines)
+
+
+def _asked(about: dict[str, Any]) -> str:
+    """Which data, which window, which items, whom."""
+    if "window" in about:
+        window = about["window"]
+        days = "day" if window["days"] == 1 else "days"
+        what = f"{window['from']} to {window['to']} ({window['days']} {days})"
+    else:
+        what = f"{about['test_pairs']:,} pairs of {about['test']} ({about['unknown_pairs']:,} more unknown)"
+    buyers = "buyer" if about["min_buyers"] == 1 else "buyers"
+    return (
+        f"{about['title']}: {about['rows']:,} events; predicted: {what}; {about['items']:,} items with at "
+        f"least {about['min_buyers']} {buyers} in training; {about['users']:,} users"
+    )
 
 
 def _line(name: str, metrics: dict[str, Any], measures: tuple[str, ...]) -> str:

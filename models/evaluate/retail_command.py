@@ -10,14 +10,15 @@ from typing import Any
 from rich.console import Console
 
 from models.baselines import METHODS
+from models.baselines.registry import NEEDS_TIMES
 from models.config import CONFIGS
 from models.dataset import DataFault, load_prepared
 from models.evaluate.errors import ProtocolError
+from models.evaluate.files import FixedFiles, read_files
 from models.evaluate.protocols import Outcome, run_baseline
 from models.evaluate.report import text, write
-from models.evaluate.retail import MIN_BUYERS, TEST_DAYS, RetailSplit, cut_of, split
+from models.evaluate.retail import MIN_BUYERS, TEST_DAYS, LastDays, RetailSplit, day, window_days
 from models.evaluate.seeds import add_seeds, combine
-from models.features import DAY_MS
 
 _PREPARED = Path("data/prepared")
 _DATASETS = {
@@ -30,13 +31,21 @@ _DATASETS = {
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The options of ``retail``."""
-    data_arguments(parser)
+    data_arguments(parser, required=False)
+    parser.add_argument(
+        "--train", type=Path, help="in place of --source: events to learn from, CSV or Parquet"
+    )
+    parser.add_argument("--test", type=Path, help="with --train: events to predict")
     parser.add_argument("--method", required=True, choices=["pipeline", "pipeline-page", *METHODS])
     parser.add_argument(
+        "--test-days",
+        type=_positive,
+        help=f"the days to predict (default {TEST_DAYS}, of short data a quarter)",
+    )
+    parser.add_argument(
         "--min-buyers",
-        type=int,
-        default=MIN_BUYERS,
-        help="of an item of the catalogue; less for tiny data only",
+        type=_positive,
+        help=f"of an item of the catalogue (default {MIN_BUYERS}, in small data one in a hundred; files: 1)",
     )
     parser.add_argument(
         "--config", choices=sorted(CONFIGS), default="bench", help="of the pipeline's training"
@@ -44,17 +53,28 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--release", type=Path, help="a release trained on this window already")
 
 
-def data_arguments(parser: argparse.ArgumentParser) -> None:
+def _positive(text: str) -> int:
+    if not text.isdigit() or not int(text):
+        raise argparse.ArgumentTypeError(f"must be a whole number of 1 or more, not {text!r}")
+    return int(text)
+
+
+def data_arguments(parser: argparse.ArgumentParser, required: bool = True) -> None:
     """The options of every protocol on prepared data: which, and where releases of it are kept."""
-    parser.add_argument(
-        "--source", required=True, help="completejourney, tafeng, or a prepared dataset's name"
-    )
+    source_arguments(parser, required)
     parser.add_argument("--path", type=Path, help="the raw files, for a source that is not prepared yet")
-    parser.add_argument("--prepared", type=Path, default=_PREPARED, help="where prepared datasets live")
     add_seeds(parser)
     parser.add_argument(
         "--artifacts", type=Path, default=Path("var/quality"), help="where its releases are kept"
     )
+
+
+def source_arguments(parser: argparse.ArgumentParser, required: bool = True) -> None:
+    """Which prepared dataset."""
+    parser.add_argument(
+        "--source", required=required, help="completejourney, tafeng, or a prepared dataset's name"
+    )
+    parser.add_argument("--prepared", type=Path, default=_PREPARED, help="where prepared datasets live")
 
 
 def run(options: argparse.Namespace, console: Console) -> int:
@@ -62,27 +82,51 @@ def run(options: argparse.Namespace, console: Console) -> int:
     seeds: list[int] = options.seeds or [options.seed]
     if options.release is not None and len(seeds) > 1:
         raise ProtocolError(f"{options.release}: is of one seed: leave out --seeds or --release")
-    folder = prepared_folder(options.source, options.path, options.prepared)
-    found = load_split(folder, options.on, options.min_buyers)
+    question, folder = _question(options)
+    back = int(options.on == "validation")
+    found = question.split(back)
     outcomes = []
     for seed in seeds:
         began = time.monotonic()
-        outcome = _measured(options, found, folder, seed)
+        if options.method.startswith("pipeline"):
+            outcome = _pipeline(options, found, folder, seed)
+        else:
+            outcome = run_baseline(options.method, found, seed, lambda: question.split(back + 1), console)
         outcome.seconds["total"] = time.monotonic() - began
         outcomes.append(outcome)
         if options.out is not None and len(seeds) > 1:
-            write(outcome, found, options.out / f"seed-{seed}", _about(options, found, [seed]))
+            write(outcome, found, options.out / f"seed-{seed}", _about(options, question, found, [seed]))
     whole = outcomes[0] if len(seeds) == 1 else combine(outcomes, found)
-    about = _about(options, found, seeds)
+    about = _about(options, question, found, seeds)
     if options.out is not None:
         write(whole, found, options.out, about)
     Console().print(text(whole, about), markup=False, highlight=False, soft_wrap=True)
     return 0
 
 
-def _measured(options: argparse.Namespace, found: RetailSplit, folder: Path, seed: int) -> Outcome:
-    if not options.method.startswith("pipeline"):
-        return run_baseline(options.method, found, seed)
+def _question(options: argparse.Namespace) -> tuple[LastDays | FixedFiles, Path]:
+    """What is asked, and the folder of the prepared data to learn from."""
+    if (options.train is None) != (options.test is None):
+        raise ProtocolError("--train and --test belong together: name both files, or neither")
+    if (options.train is None) == (options.source is None):
+        raise ProtocolError("say what to measure on: --source NAME, or --train FILE --test FILE")
+    if options.train is None:
+        folder = prepared_folder(options.source, options.path, options.prepared)
+        whole = load_prepared(folder)
+        return LastDays(whole, options.test_days or window_days(whole), options.min_buyers), folder
+    if options.test_days:
+        raise ProtocolError("--test-days is for --source: the file of --test says what is predicted")
+    files = read_files(options.train, options.test, options.artifacts / "files", options.min_buyers or 1)
+    if not files.timed and (options.method in NEEDS_TIMES or options.method.startswith("pipeline")):
+        raise ProtocolError(f"{options.train}: {options.method} needs times: give the file a column at")
+    if options.method.startswith("pipeline") and options.on == "validation":
+        raise ProtocolError(
+            "--on validation with files is for baselines: the pipeline learns from the whole file"
+        )
+    return files, files.folder
+
+
+def _pipeline(options: argparse.Namespace, found: RetailSplit, folder: Path, seed: int) -> Outcome:
     from models.evaluate.pipeline import run_pipeline  # noqa: PLC0415 - the services, only where asked
 
     page = options.method == "pipeline-page"
@@ -90,35 +134,34 @@ def _measured(options: argparse.Namespace, found: RetailSplit, folder: Path, see
     return run_pipeline(found, folder, options.config, seed, *where, page=page)
 
 
-def _about(options: argparse.Namespace, found: RetailSplit, seeds: list[int]) -> dict[str, Any]:
+def _about(
+    options: argparse.Namespace, question: LastDays | FixedFiles, found: RetailSplit, seeds: list[int]
+) -> dict[str, Any]:
     """What the report says of the run before its figures."""
+    described = found.data.description["dataset"]
     about = {
         "protocol": options.protocol,
         "dataset": found.data.name,
+        "title": str(described.get("title", found.data.name)),
+        "rows": len(found.data.events.at),
         "method": options.method,
         "on": options.on,
         "seed": seeds[0],
         "seeds": seeds,
         "items": len(found.item_ids),
+        "min_buyers": found.min_buyers,
+        "users": len(found.users),
     }
+    if isinstance(question, FixedFiles):
+        files = {"train": str(options.train), "test": str(options.test)}
+        about |= {**files, "test_pairs": len(question.user), "unknown_pairs": question.unknown}
+    else:
+        about["window"] = {"from": day(found.cut), "to": day(found.end - 1), "days": question.days}
     if options.method.startswith("pipeline"):
         about["config"] = options.config
-    if notice := found.data.description["dataset"].get("notice"):
+    if notice := described.get("notice"):
         about["notice"] = str(notice)
     return about
-
-
-def load_split(folder: Path, on: str, min_buyers: int = MIN_BUYERS) -> RetailSplit:
-    """The test of a prepared dataset, or the 28 days before it. Raises DataFault if it has nobody."""
-    whole = load_prepared(folder)
-    cut = cut_of(whole)
-    end = whole.end
-    if on == "validation":
-        end, cut = cut, cut - TEST_DAYS * DAY_MS
-    found = split(whole, cut, end, min_buyers)
-    if not len(found.users):
-        raise DataFault(f"{folder}: nobody bought both before and in the last {TEST_DAYS} days")
-    return found
 
 
 def prepared_folder(source: str, path: Path | None, prepared: Path) -> Path:
@@ -130,7 +173,12 @@ def prepared_folder(source: str, path: Path | None, prepared: Path) -> Path:
     if path is not None and (path / "events.parquet").is_file():
         return path
     from data.prepare import main as prepare  # noqa: PLC0415 - only where something is to be prepared
+    from data.sources import SOURCES  # noqa: PLC0415
 
+    if name not in SOURCES:
+        there = sorted(one.parent.name for one in prepared.glob("*/events.parquet"))
+        told = f"; prepared are {', '.join(there)}" if there else ""
+        raise DataFault(f"{folder}: no such prepared dataset: prepare it first (docs/your-data.md){told}")
     arguments = [name, "--out", str(prepared)] + (["--path", str(path)] if path is not None else [])
     if prepare(arguments) != 0:
         raise DataFault(f"{folder}: could not be prepared: say python -m data.prepare {' '.join(arguments)}")
