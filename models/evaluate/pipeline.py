@@ -91,8 +91,12 @@ class Served:
         predictor.open()
         self._recall = RecallService(_One(self._loaded), _AllAvailable())
         self._rank = RankService(_One(LoadedRanker(release, predictor, lambda: predictor)))
-        column = max(i for i, s in enumerate(release.schema.item_slots) if s.name.startswith("category_"))
-        self._category = release.items.features[:, column]
+        slots = enumerate(release.schema.item_slots)
+        levels = [place for place, slot in slots if slot.name.startswith("category_")]
+        # Without categories each is unknown, 0, which the page's rules never limit.
+        self._category = (
+            release.items.features[:, levels[-1]] if levels else np.zeros(len(release.items), np.int64)
+        )
         self._count = candidate_count(release)
 
     def check(self, split: RetailSplit) -> None:
