@@ -16,6 +16,7 @@ from models.samples import RankSamples
 IntArray = npt.NDArray[np.int64]
 Metrics = dict[str, Any]
 
+_FEW = 30  # shoppers: with fewer, one list more or less decides the comparison
 _HALF_LIFE_DAYS = 90.0  # of personal frequency, the strongest simple baseline
 
 
@@ -57,6 +58,7 @@ def measure(
     metrics["candidate_recall"] = round(float(np.mean(found)), 5)
     metrics["ranker_auc"] = round(auc(logits, samples.label), 5)
     metrics["popularity_auc"] = round(auc(moment.popular[samples.row], samples.label), 5)
+    metrics["shoppers"] = len(samples.user)
     metrics["window_days"] = round(window / DAY_MS, 2)
     return metrics
 
@@ -67,8 +69,13 @@ def summary(metrics: Metrics) -> str:
         f"{name} {metrics[name]['ndcg_at_20']:.4f}"
         for name in ("pipeline", "personal_frequency", "popularity")
     )
+    measured = metrics["shoppers"]
+    few = " (too few to tell)" if measured < _FEW else ""
     novel = [metrics[f"{name}_novel"]["ndcg_at_20"] for name in ("pipeline", "popularity")]
-    return f"N@20 {', '.join(parts)}; novel {novel[0]:.4f} / {novel[1]:.4f}; AUC {metrics['ranker_auc']:.4f}"
+    return (
+        f"N@20 {', '.join(parts)}; novel {novel[0]:.4f} / {novel[1]:.4f}; AUC {metrics['ranker_auc']:.4f}; "
+        f"{measured:,} shoppers{few}"
+    )
 
 
 def _personal(events: CatalogueEvents, user: int, begin: int) -> IntArray:
