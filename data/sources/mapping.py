@@ -56,11 +56,6 @@ class Mapped:
         tables = (config.events_file, config.users_file, config.items_file)
         return any(table.is_query for table in tables if table)
 
-    @property
-    def offers_unknown_items(self) -> bool:
-        """Whether items that only events name are offered: unless the items say what is available."""
-        return self._load().items.available is None
-
     def describe(self) -> Dataset:
         """As the mapping file says."""
         return self._load().dataset
@@ -123,7 +118,7 @@ class Mapped:
             out.users({name: array.filter(new) for name, array in _part(kept, "user.").items()})
         if config.items_file:
             # Where availability is told, an item that the table lacks counts as delisted (docs/adr/0011).
-            out.add_missing_items(events["item_id"], available=self.offers_unknown_items)
+            out.add_missing_items(events["item_id"], available=config.items.available is None)
         else:
             new = pa.array(out.item_ids.add(events["item_id"]))
             out.items({name: array.filter(new) for name, array in _part(kept, "item.").items()})

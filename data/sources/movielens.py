@@ -92,7 +92,6 @@ class MovieLens:
     """The folder given by --path; which of the two formats it is shows in the file names."""
 
     has_events = True
-    offers_unknown_items = True
 
     def __init__(self, options: Options) -> None:
         self._options = options
@@ -150,7 +149,7 @@ class MovieLens:
                 }
             )
             out.add_missing_users(events["user_id"])
-            out.add_missing_items(events["item_id"], available=self.offers_unknown_items)
+            out.add_missing_items(events["item_id"], available=True)
             out.events(events)
 
 

@@ -56,14 +56,13 @@ class WithRecordedEvents:
                 table = pq.ParquetFile(file)
                 with progress(f"events: {file.name}", table.metadata.num_rows, "rows") as advance:
                     for batch in table.iter_batches(_BATCH_ROWS, columns=EVENTS.names):
-                        offered = bool(getattr(self._source, "offers_unknown_items", False))
-                        _add(out, file, pa.Table.from_batches([batch]), offered)
+                        _add(out, file, pa.Table.from_batches([batch]))
                         advance(batch.num_rows)
             except (OSError, pa.ArrowException) as error:
                 raise DataError(f"{file}: {' '.join(str(error).split())}") from error
 
 
-def _add(out: PreparedWriter, file: Path, rows: Any, offered: bool) -> None:
+def _add(out: PreparedWriter, file: Path, rows: Any) -> None:
     missing = [name for name in EVENTS.names if name not in rows.schema.names]
     if missing:
         raise DataError(f"{file}: has no column {missing[0]!r}; the columns are {', '.join(EVENTS.names)}")
@@ -78,6 +77,6 @@ def _add(out: PreparedWriter, file: Path, rows: Any, offered: bool) -> None:
     for name in ("user_id", "item_id"):
         columns[name] = canonical_ids(columns[name])
     out.add_missing_users(columns["user_id"])
-    out.add_missing_items(columns["item_id"], available=offered)
+    out.add_missing_items(columns["item_id"])
     out.events(columns)
     out.notes["recorded_events"] += rows.num_rows
