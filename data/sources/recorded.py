@@ -77,6 +77,7 @@ def _add(out: PreparedWriter, file: Path, rows: Any) -> None:
     for name in ("user_id", "item_id"):
         columns[name] = canonical_ids(columns[name])
     out.add_missing_users(columns["user_id"])
-    out.add_missing_items(columns["item_id"])
+    # Where an item is known from the shop alone, the shop knows whether it can be bought.
+    out.add_missing_items(columns["item_id"], available=False)
     out.events(columns)
     out.notes["recorded_events"] += rows.num_rows
