@@ -29,7 +29,7 @@ from data.errors import DataError
 from data.parquet_rows import parquet_rows, read_parquet_rows
 from data.prepare import prepare
 from data.rejects import Rejects
-from data.rows import TextFormat, read_rows
+from data.rows import TextFormat, no_progress, read_rows
 from data.sources.base import Progress, stream
 from data.writer import PreparedWriter
 from models.channels import Purchases
@@ -75,14 +75,14 @@ class EventsFile:
             }
             events = cols.keep(columns)
             out.add_missing_users(events["user_id"])
-            out.add_missing_items(events["item_id"])
+            out.add_missing_items(events["item_id"], available=True)
             out.events(events)
 
     def batches(self, rejects: Rejects, progress: Progress, names: Sequence[str]) -> Iterator[Columns]:
         """The columns of that name. Raises DataError."""
         if self.path.suffix in _PARQUET:
             with progress(f"events: {self.path.name}", parquet_rows(self.path), "row") as advance:
-                for rows in read_parquet_rows(self.path, "events", names, advance):
+                for rows in read_parquet_rows(self.path, "events", names, rejects, advance):
                     yield Columns(rows, rejects)
             return
         yield from stream(self.path, "events", names, rejects, progress, self._form())
@@ -95,7 +95,8 @@ class EventsFile:
                 names = tuple(pq.read_schema(self.path).names)
             except (OSError, pa.ArrowInvalid) as error:
                 raise DataError(f"{self.path}: no readable Parquet file ({error})") from error
-            batches = read_parquet_rows(self.path, "events", (*_IDS, *({_TIME} & set(names))), lambda _: None)
+            wanted = (*_IDS, *({_TIME} & set(names)))
+            batches = read_parquet_rows(self.path, "events", wanted, Rejects(), no_progress)
         else:
             batches = read_rows(self.path, "events", _IDS, Rejects(), self._form())
         first = next(iter(batches), None)
