@@ -114,7 +114,7 @@ class ItemService:
 
     def search_items(self, query: SearchQuery, timeout_s: float) -> SearchResult:
         """A page of what fits, as the store has it now, and counts over all that fits. Raises Unavailable."""
-        check_query(query)
+        query = check_query(query)
         found = self._engine().search(query)
         items, _ = self._split(found.item_ids) if found.item_ids else ([], [])
         return SearchResult(

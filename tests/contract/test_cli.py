@@ -49,6 +49,8 @@ def run(
         (("as", "2", "1", "1", "1", "1", "1"), "sku_id brand shopid cate rank_score", 50),
         (("um", "5"), "user_id age sex city_level province city country", 1),
         (("cm", "i1,i2"), "sku_id brand shopid cate", 2),
+        (("um", "5.0"), "user_id age sex city_level province city country", 1),
+        (("cm", " i1,i2 "), "sku_id brand shopid cate", 2),
         (("recall", "5"), "nid score", 100),
         (("recall", "5", "--channel", "bought_again"), "nid score", 3),
         (("rank",), "nid score", 20),

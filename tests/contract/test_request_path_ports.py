@@ -171,6 +171,27 @@ def test_rank_scores_in_the_order_asked_for_and_lists_what_is_missing(path: Requ
     assert 1 >= result.scores[0] > result.scores[2] >= 0
 
 
+def test_another_spelling_of_an_id_is_the_same_id(path: RequestPath) -> None:
+    assert path.recall.similar_items(" i3 ", 10, T) == path.recall.similar_items("i3", 10, T)
+    ranked = path.rank.rank_items(shopper(), [" i5", "7.0", "i6"], T)
+    assert ranked.missing_ids == ("7",)
+    with pytest.raises(InvalidArgument, match="item_ids: must be distinct"):
+        path.rank.rank_items(shopper(), ["i5", " i5"], T)
+    shown = path.recommend.similar_items("i3", T, page_size=5).items
+    again = path.recommend.similar_items(" i3 ", T, page_size=5).items
+    assert [item.item_id for item in again] == [item.item_id for item in shown]
+    without = ItemFilter(exclude_item_ids=frozenset([f" {shown[0].item_id} "]))
+    assert shown[0].item_id not in [
+        item.item_id for item in path.recommend.similar_items("i3", T, item_filter=without).items
+    ]
+    session = RecommendQuery(session_item_ids=(" i3",))
+    assert path.recommend.recommend(session, T).items == (
+        path.recommend.recommend(RecommendQuery(session_item_ids=("i3",)), T).items
+    )
+    with pytest.raises(InvalidArgument, match=r"session_item_ids\[0\]: is a word for 'unknown'"):
+        path.recommend.recommend(RecommendQuery(session_item_ids=("nan",)), T)
+
+
 def test_rank_refuses_what_is_wrong_by_name(path: RequestPath) -> None:
     with pytest.raises(InvalidArgument, match="item_ids: must be 1 to 1,000 ids, not 0"):
         path.rank.rank_items(shopper(), [], T)

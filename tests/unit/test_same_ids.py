@@ -15,8 +15,10 @@ from data.rows import Rows
 from models.features import canonical
 from models.features.ids import NO_IDS, canonical_id
 from services.common.errors import InvalidArgument
+from services.common.item_port import SearchQuery
 from services.common.ports import ItemFilter
 from services.common.validate import check_id, check_ids
+from services.item.search.query import check_query
 from webapp.api.inputs import Id
 from webapp.shopper import read_id
 
@@ -80,4 +82,5 @@ def test_the_rest_api_takes_what_its_limits_allow_in_the_same_spelling(text: str
 
 def test_repeated_spellings_of_an_id_are_one() -> None:
     assert check_ids("item_ids", ["5.0", "x", " 5 ", "5"]) == ["5", "x"]
+    assert check_query(SearchQuery(variant_of=" 5.0")).variant_of == "5"
     assert ItemFilter(exclude_item_ids=frozenset(["5.0", "a b"])).exclude_item_ids == {"5", "a b"}

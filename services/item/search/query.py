@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -35,7 +36,7 @@ class Place(NamedTuple):
     item_id: str
 
 
-def check_query(query: SearchQuery) -> None:
+def check_query(query: SearchQuery) -> SearchQuery:
     """A search within its limits. Raises InvalidArgument with the contract's names of the fields."""
     if len(query.text) > MAX_QUERY:
         raise InvalidArgument("query", f"has {len(query.text)} characters, allowed are at most {MAX_QUERY}")
@@ -56,10 +57,10 @@ def check_query(query: SearchQuery) -> None:
         check_number("price_max", high, 0.0)
     if low is not None and high is not None and low > high:
         raise InvalidArgument("price_min", f"{low:g} is above price_max {high:g}")
-    if query.variant_of:
-        check_id("variant_of", query.variant_of)
+    variant_of = check_id("variant_of", query.variant_of) if query.variant_of else ""
     check_order(query.order)
     check_page_size(query.page_size)
+    return query if variant_of == query.variant_of else replace(query, variant_of=variant_of)
 
 
 def check_order(order: str) -> str:

@@ -31,6 +31,16 @@ def test_only_what_was_bought_together_is_called_so(browser: Browser, services: 
     }
 
 
+def test_another_spelling_of_an_id_shows_the_same_product(browser: Browser, services: FakeServices) -> None:
+    browser.get("/")
+    assert "<h1>Bananas</h1>" in browser.text("/items/111.0")
+    browser.post("/cart/add", item_id=" 112.0 ")
+    assert [(event.item_id, event.type) for event in services.user.events] == [
+        ("111", "view"),
+        ("112", "cart"),
+    ]
+
+
 def test_the_token_of_the_list_goes_on_with_the_page(browser: Browser) -> None:
     assert 'name="token" value="list-1"' in browser.text("/items/111?token=list-1")
 
