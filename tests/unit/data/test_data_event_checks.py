@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from data_files import Run
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.canonical import EVENTS
@@ -81,6 +81,7 @@ EVENT = st.tuples(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(EVENT), st.integers(1, 5))
 def test_duplicates_are_counted_across_batches(events: list[Event], size: int) -> None:
     events.sort(key=lambda event: event[2])
