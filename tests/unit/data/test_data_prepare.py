@@ -127,6 +127,37 @@ def test_a_killed_run_leaves_the_old_data_and_the_next_run_succeeds(jdata: Path,
     assert not work.exists()
 
 
+def test_an_interrupted_run_keeps_its_rejects_and_says_where(jdata: Path, run: Run) -> None:
+    old = run("jdata", "--path", jdata)
+    before = contents(old.folder)
+    with (jdata / "jdata_action.csv").open("a") as file:
+        file.write("1,2,yesterday,8,1\n")
+        file.writelines(f"1,2,2018-03-01 10:00:{n % 60:02},8,1\n" for n in range(600_000))
+    command = [sys.executable, "-m", "data.prepare", "jdata", "--path", str(jdata), "--name", "test"]
+    child = subprocess.Popen(
+        [*command, "--out", str(old.folder.parent)],
+        cwd=Path(__file__).parents[3],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    work = old.folder.parent / ".test.tmp"
+    deadline = time.monotonic() + 60
+    while not any(work.glob("runs/*")) and child.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.005)
+    child.send_signal(signal.SIGINT)
+    _, told = child.communicate(timeout=60)
+    kept = old.folder.parent / "test.rejects.csv"
+    assert (child.returncode, told) == (
+        130,
+        f"interrupted; nothing was replaced. Rejected so far: {kept}\n",
+    )
+    assert kept.read_text().endswith('5,bad action_time,"1,2,yesterday,8,1"\n')
+    assert contents(old.folder) == before
+    assert not work.exists()
+    assert run("jdata", "--path", jdata).code == 0
+    assert not kept.exists()
+
+
 def test_a_run_killed_between_the_two_renames_is_completed_by_the_next(jdata: Path, run: Run) -> None:
     old = run("jdata", "--path", jdata)
     old.folder.rename(old.folder.parent / ".test.old")
