@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from data.dataset import read_toml
@@ -130,6 +132,16 @@ def test_files_of_the_same_columns_are_one_table_and_a_file_may_have_no_header(t
     found = init(tmp_path, **named)
     assert found["events"]["file"] == ["a.txt", "b.txt"]
     assert (found["events"]["delimiter"], found["events"]["quoted"]) == ("::", False)
+
+
+def test_parquet_is_looked_at_too(tmp_path: Path) -> None:
+    times = pa.array([1_700_000_000_000, 1_700_000_001_000], pa.timestamp("ms"))
+    columns = {"user": ["u", "v"], "item": [1, 2], "ts": times}
+    pq.write_table(pa.table(columns), tmp_path / "log.parquet")
+    assert main(["init", str(tmp_path / "log.parquet")]) == 0
+    assert main(["check", str(tmp_path / "shop.toml")]) == 0
+    events = read_toml(tmp_path / "shop.toml")["events"]
+    assert [events[key] for key in ("user_id", "item_id", "time")] == ["user", "item", "ts"]
 
 
 def test_day_and_month_that_cannot_be_told_apart_are_asked_for(tmp_path: Path) -> None:
