@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -71,8 +72,7 @@ def read_query(
     """
     engine = _engine(url)
     try:
-        with engine.connect() as connection:
-            result = _started(connection, sql)
+        with engine.connect() as connection, closing(_started(connection, sql)) as result:
             columns = [str(name) for name in result.keys()]  # noqa: SIM118 - no mapping, this is its method
             for name in required:
                 if columns.count(name) != 1:
