@@ -38,7 +38,7 @@ def store_catalogue(redis_url: str) -> None:
 
 @contextmanager
 def served(folder: Path, write: Callable[[Path], Path] = write_release) -> Iterator[dict[str, str]]:
-    """host:port of each service. Milvus is away, and rank runs ONNX.
+    """host:port of each service, and of Redis as "redis". Milvus is away, and rank runs ONNX.
 
     User "5" is stored, with an age that the data writes as "2.0" and purchases of i5, i17 and i29.
 
@@ -69,4 +69,4 @@ def served(folder: Path, write: Callable[[Path], Path] = write_release) -> Itera
             addresses[app.name] = values[f"{app.name}_address"] = f"127.0.0.1:{server.port}"
         users = bootstrap.user_service(Settings.model_validate(values))
         users.record_user_events([UserEvent("5", f"i{row}", "purchase") for row in (5, 17, 29)], 2.0)
-        yield addresses
+        yield {**addresses, "redis": f"127.0.0.1:{store.port}"}
