@@ -17,7 +17,7 @@ from scripts.redis_load.problems import Problems
 from scripts.redis_load.sources import Part, Row, batches, count_rows
 from services.common.errors import InvalidArgument
 from services.common.validate import check_id
-from services.user.codec import pack_columns, type_code
+from services.user.codec import BROWSING, pack_columns, type_code
 
 EVENTS_IN_MEMORY = 4_000_000  # about 0.5 GB with ids of ten characters
 _BATCH_ROWS = 100_000
@@ -26,7 +26,10 @@ IntArray = npt.NDArray[np.int64]
 
 
 def prepared_histories(folder: Path, length: int, in_memory: int = EVENTS_IN_MEMORY) -> Part:
-    """The newest `length` events of each user, newest first, packed; a row per user."""
+    """The newest `length` events of each user, newest first, packed; a row per user.
+
+    Up to half of them are kept for events that are no browsing, however old.
+    """
     file = folder / "events.parquet"
     total = count_rows(file)
     shares = -(-total // in_memory) or 1
@@ -51,6 +54,7 @@ def _share(file: Path, share: int, shares: int, length: int, problems: Problems)
     values = events["value"].chunk(0).to_numpy().astype("<f8")
     codes = np.array([type_code(name) for name in types.dictionary.to_pylist()], np.uint8)
     type_codes = codes[types.indices.to_numpy()]
+    browsing = np.isin(np.arange(256), [type_code(name) for name in BROWSING])
     item_codes = items.indices.to_numpy()
     item_names = np.array(items.dictionary.to_pylist(), object)
     # By user, newest first; of equal times the one that came later in the file is the newer.
@@ -59,7 +63,7 @@ def _share(file: Path, share: int, shares: int, length: int, problems: Problems)
     ends = np.append(starts[1:], len(order))
     names = users.dictionary.to_pylist()
     for start, end in zip(starts, ends, strict=True):
-        mine = order[start : min(end, start + length)]
+        mine = _newest(order[start:end], browsing[type_codes[order[start:end]]], length)
         yield Row(
             names[user_codes[mine[0]]],
             pack_columns(
@@ -69,6 +73,20 @@ def _share(file: Path, share: int, shares: int, length: int, problems: Problems)
                 values[mine].tobytes(),
             ),
         )
+
+
+def _newest(mine: IntArray, browsing: npt.NDArray[np.bool_], limit: int) -> IntArray:
+    """The newest `limit` of a user's events, as `services.user.service.keep_newest` has it.
+
+    mine: int64 [N], newest first; browsing: bool [N], which of them are.
+    """
+    if len(mine) <= limit:
+        return mine
+    acts = np.flatnonzero(~browsing)
+    kept_acts = max(int((acts < limit).sum()), min(len(acts), limit // 2))
+    views = np.flatnonzero(browsing)[: limit - kept_acts]
+    kept: IntArray = mine[np.sort(np.concatenate([acts[:kept_acts], views]))]
+    return kept
 
 
 def _events_of(file: Path, share: int, shares: int, problems: Problems) -> Iterator[Any]:

@@ -18,6 +18,7 @@ from services.common import keys
 from services.common.item_port import Item
 from services.common.ports import UserEvent, UserProfile
 from services.user.codec import StoredEvent, unpack
+from services.user.service import keep_newest
 from tests.integration.loads import T, items_at, load, prepared, users_at
 
 pytestmark = pytest.mark.integration
@@ -174,11 +175,31 @@ def test_histories_are_the_same_whatever_fits_into_memory(tmp_path: Path) -> Non
     in_shares = {row.id: row.value for row in prepared_histories(tmp_path, 50, 700).rows(Problems())}
     assert at_once == in_shares
     assert len(at_once) == 31
-    expected = [
+    everything = [
         StoredEvent(f"i{number}", "purchase" if number % 2 else "view", start + number // 5, number / 2)
         for number in range(n - 1, -1, -1)
         if number * 7919 % 31 == 3
-    ][:50]
+    ]
+    expected = keep_newest(everything, 50)
+    assert len(everything) > 90
     value = at_once["u3"]
     assert isinstance(value, bytes)
     assert unpack(value) == expected
+
+
+def test_views_push_no_purchase_out_of_a_history(tmp_path: Path) -> None:
+    types = ["purchase"] * 8 + ["view"] * 40 + ["cart", "rate", "dislike"] + ["click"] * 9
+    n = len(types)
+    columns = {
+        "user_id": ["u"] * n,
+        "item_id": [f"i{number}" for number in range(n)],
+        "type": types,
+        "at": pa.array(range(n), pa.timestamp("ms")),
+        "value": pa.array([1.0] * n, pa.float32()),
+    }
+    pq.write_table(pa.table(columns), tmp_path / "events.parquet")
+    for length in (1, 2, 10, 20, 59, 60):
+        (row,) = prepared_histories(tmp_path, length).rows(Problems())
+        everything = [StoredEvent(f"i{at}", types[at], at) for at in range(n - 1, -1, -1)]
+        assert isinstance(row.value, bytes)
+        assert unpack(row.value) == keep_newest(everything, length)
