@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -51,18 +52,23 @@ class WithRecordedEvents:
     def write(self, out: PreparedWriter, progress: Progress) -> None:
         """All of the source, then the recorded events, with their users and items."""
         self._source.write(out, progress)
+        if out.finish.order_is_time:
+            raise DataError("--events: the source's events have no times, so recorded ones cannot join them")
         for file in self._recorded:
             try:
                 table = pq.ParquetFile(file)
                 with progress(f"events: {file.name}", table.metadata.num_rows, "rows") as advance:
+                    done = 0
                     for batch in table.iter_batches(_BATCH_ROWS, columns=EVENTS.names):
-                        _add(out, file, pa.Table.from_batches([batch]))
+                        _add(out, file, done, pa.Table.from_batches([batch]))
+                        done += batch.num_rows
                         advance(batch.num_rows)
             except (OSError, pa.ArrowException) as error:
                 raise DataError(f"{file}: {' '.join(str(error).split())}") from error
 
 
-def _add(out: PreparedWriter, file: Path, rows: Any) -> None:
+def _add(out: PreparedWriter, file: Path, done: int, rows: Any) -> None:
+    """Add the rows of a file after the first `done`."""
     missing = [name for name in EVENTS.names if name not in rows.schema.names]
     if missing:
         raise DataError(f"{file}: has no column {missing[0]!r}; the columns are {', '.join(EVENTS.names)}")
@@ -79,5 +85,7 @@ def _add(out: PreparedWriter, file: Path, rows: Any) -> None:
     out.add_missing_users(columns["user_id"])
     # Where an item is known from the shop alone, the shop knows whether it can be bought.
     out.add_missing_items(columns["item_id"], available=False)
+    first = out.rejects.origin(str(file)) + done + 1
+    columns["origin"] = pa.array(np.arange(first, first + rows.num_rows, dtype=np.int64))
     out.events(columns)
     out.notes["recorded_events"] += rows.num_rows

@@ -51,6 +51,29 @@ def test_recorded_events_follow_those_of_the_source_with_their_users_and_items(
     assert len(run("jdata", "--path", jdata, "--events", folder).rows("events")) == count + 3
 
 
+def test_a_recorded_event_far_from_all_others_is_rejected_with_its_file_and_row(
+    run: Run, tmp_path: Path
+) -> None:
+    many = [("1", "1", "view", DAY, 1.0)] * 200
+    (tmp_path / "e.csv").write_text(
+        "user,item,at\n" + "".join(f"{n % 9},{n % 7},2018-02-0{1 + n % 9}T10:00\n" for n in range(50))
+    )
+    mapping = tmp_path / "m.toml"
+    mapping.write_text(
+        '[dataset]\nname = "m"\ntitle = "M"\ncurrency = "EUR"\n'
+        '[events]\nfile = "e.csv"\nuser_id = "user"\nitem_id = "item"\ntime = "at"\n'
+        'type_constant = "purchase"\n'
+    )
+    folder = recorded(
+        tmp_path / "events" / "a.parquet", [*many, ("1", "1", "view", DAY.replace(year=2099), 1.0)]
+    )
+    result = run("mapping", "--mapping", mapping, "--events", folder, "--max-reject-rate", "0.1")
+    assert result.code == 0, result.stderr
+    assert len(result.rows("events")) == 250
+    (rejected,) = result.rejects
+    assert rejected[:3] == ["a.parquet", "201", "time far from all others"]
+
+
 def test_files_that_are_no_recorded_events_are_one_line(jdata: Path, run: Run, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "junk").mkdir()
