@@ -66,16 +66,17 @@ def fit(
     seed: int,
     kept: Checkpoints,
     steps: int = 0,
+    over: Callable[[], bool] | None = None,
 ) -> list[float]:
     """Train for some epochs; returns the mean loss of each that ran now. Equal seeds give equal models.
 
     ``steps``: batches in an epoch; given, the rate falls in a line to a twentieth at the end of the last one,
     which is worth more than a second pass to a model that sees its data once. Else the last of several epochs
-    has a lower rate.
+    has a lower rate. ``over``: asked before each epoch; True ends the training there.
     """
     # Named afresh in each stage, so that a checkpoint's moments are found again in any process.
     with unique_name.guard(f"{stage}_"):
-        return _fit(stage, model, epochs, learning_rate, decay, batches, seed, kept, steps)
+        return _fit(stage, model, epochs, learning_rate, decay, batches, seed, kept, steps, over)
 
 
 def _fit(
@@ -88,12 +89,15 @@ def _fit(
     seed: int,
     kept: Checkpoints,
     in_epoch: int,
+    over: Callable[[], bool] | None,
 ) -> list[float]:
     allocator.keep_freed_memory()
     optimizer = paddle.optimizer.AdamW(learning_rate, parameters=model.parameters(), weight_decay=decay)
     done = kept.load(stage, model, optimizer)
     losses: list[float] = []
     for epoch in range(done, epochs):
+        if over is not None and over():
+            break
         # Each epoch has random numbers of its own, so a resumed run draws what an unbroken one would.
         rng = np.random.default_rng([seed, epoch])
         paddle.seed(seed * 1000 + epoch)

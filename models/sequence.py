@@ -43,6 +43,10 @@ class SequenceConfig:
     learning_rate: float = 2e-3  # falls in a line to a twentieth
     refit_epochs: int = 3  # more, with events that were kept for validation
     refit_rate: float = 3e-4
+    patience: int = 0  # epochs without a better validation N@10 that end it; 0: all epochs, the last weights
+    negatives: int = 0  # items drawn for each batch's loss beside those taken in it; 0: every item
+    item_rate: float = 1.0  # share of the learning rate that the item vectors have
+    warm: bool = False  # item vectors begin at the factors of what is taken together, else at random
 
 
 class SequenceTower(nn.Layer):
@@ -54,7 +58,8 @@ class SequenceTower(nn.Layer):
         """``content`` float32 [N, C]: fields of each item, one- or many-hot; none: ids only."""
         super().__init__()
         width = config.width
-        self.ids = nn.Embedding(n_items + 1, width, padding_idx=0, weight_attr=_small())
+        own = _small(config.item_rate)
+        self.ids = nn.Embedding(n_items + 1, width, padding_idx=0, weight_attr=own)
         self.fields: nn.Layer | None = None
         if content is not None:
             self.register_buffer("content", paddle.to_tensor(np.pad(content, ((1, 0), (0, 0)))))
@@ -102,6 +107,20 @@ class SequenceTower(nn.Layer):
         table = self.items()
         states = paddle.gather(self.states(sequence, table).flatten(0, 1), tokens)
         loss: Tensor = _apply(FullSoftmax, states, table[1:], targets - 1)
+        return loss
+
+    def sampled_loss(
+        self, sequence: Tensor, tokens: Tensor, places: Tensor, items: Tensor, log_q: Tensor
+    ) -> Tensor:
+        """``loss`` over some items only, int64 [M]; ``places`` int64 [T] the target's among them, ``log_q``
+        float32 [M] the log of how likely each is among them: it is subtracted from the scores (Bengio &
+        Senécal, 2008)."""
+        table = self.items()
+        states = paddle.gather(self.states(sequence, table).flatten(0, 1), tokens)
+        # The correction as one more factor: the loss needs no other form.
+        wide = paddle.concat([states, paddle.ones_like(states[:, :1])], axis=1)
+        some = paddle.concat([paddle.gather(table, items), -log_q.unsqueeze(1)], axis=1)
+        loss: Tensor = _apply(FullSoftmax, wide, some, places)
         return loss
 
 
@@ -191,8 +210,8 @@ def _apply(operation: Any, *tensors: Tensor) -> Tensor:
     return y
 
 
-def _small() -> paddle.ParamAttr:
-    return paddle.ParamAttr(initializer=nn.initializer.Normal(std=0.02))
+def _small(rate: float = 1.0) -> paddle.ParamAttr:
+    return paddle.ParamAttr(initializer=nn.initializer.Normal(std=0.02), learning_rate=rate)
 
 
 def _xavier() -> paddle.ParamAttr:

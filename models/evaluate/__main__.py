@@ -44,7 +44,11 @@ ENTRIES = {
         "models.evaluate.leave_one_out", "MovieLens-1M, each user's last rating: two towers and baselines"
     ),
     "sasrec-loo": Entry(
-        "models.evaluate.leave_one_out", "MovieLens-1M as SASRec prepared it, each user's last rating"
+        "models.evaluate.leave_one_out",
+        "each user's last item of MovieLens-1M as SASRec prepared it, of any file of sequences, or of a shop",
+    ),
+    "sparse-set": Entry(
+        "models.evaluate.generated", "write a generated file of sparse sequences for sasrec-loo", common=False
     ),
     "cold": Entry("models.evaluate.cold_users", "users held out, by profile alone, against popularity"),
     "new-items": Entry(

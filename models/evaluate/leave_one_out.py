@@ -1,10 +1,13 @@
 """The protocols ``sasrec-loo`` and ``ml1m-loo``: predict the last item of every user's history.
 
+``ml1m-loo`` is MovieLens-1M; ``sasrec-loo`` any sequences: SASRec's file of MovieLens-1M, another file of
+that form (``--path``), or what users took in a prepared dataset (``--source``).
+
 The whole catalogue is ranked, never a sample. Test: the last item; validation: the one before it. ``novel``
-leaves out of the lists what the user took before, as SASRec+ does (its ``filter_seen``; nobody takes an item
-twice in these data); ``all`` does not. Baselines learn from everything before the target; ``sequence`` learns
-from what is before the validation item (with ``--refit``, at last, from that one too) and is asked with all
-before the target.
+leaves out of the lists what the user took before, as SASRec+ does (its ``filter_seen``), and measures the
+users whose target is new to them (in MovieLens all are); ``all`` does neither. Baselines learn from
+everything before the target; ``sequence`` learns from what is before the validation item (with ``--refit``,
+at last, from that one too) and is asked with all before the target.
 
 Papers: Kang & McAuley, ICDM 2018; Klenitskiy & Vasilev, RecSys 2023.
 """
@@ -16,7 +19,7 @@ import json
 import resource
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,38 +29,57 @@ import pyarrow.parquet as pq
 from rich.console import Console
 
 from models.baselines import METHODS
+from models.baselines.registry import GRIDS
+from models.baselines.tuning import Chosen, Settings, choose
+from models.dataset import load_prepared
 from models.evaluate.errors import ProtocolError
 from models.evaluate.protocols import write_users
 from models.evaluate.ranking import RankedLists, described, per_user, top_k
+from models.evaluate.report import settings_of
+from models.evaluate.retail_command import prepared_folder, source_arguments
 from models.evaluate.seeds import add_seeds, joined, mean_users
-from models.evaluate.sequences import LeaveOneOut, Sequences, load_ml1m, load_sasrec, split
+from models.evaluate.sequence_settings import settings_for
+from models.evaluate.sequences import LeaveOneOut, Sequences, load_ml1m, load_sasrec, load_shop, split
 from models.sequence import SequenceConfig
 
 _BASELINES = ("popularity", "itemknn", "ease", "ials")
 _PLACES = 20
 _BATCH = 512
-_SHOWN = ("hit_rate_at_10", "ndcg_at_10", "recall_at_20", "ndcg_at_20", "mrr_at_20")
+_CHOOSING_USERS = 3000  # whose lists say which settings are the best
+# With one item in the truth both recalls are the hit rate.
+_SHOWN = ("hit_rate_at_10", "ndcg_at_10", "recall_at_20", "recall_of_truth_at_20", "ndcg_at_20", "mrr_at_20")
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A protocol's data, and the tower that validation chose for it."""
+    """A protocol's data, and the tower that validation chose for it; None: by the size of the data."""
 
     load: Callable[[Path], Sequences]
-    config: SequenceConfig
+    config: SequenceConfig | None
     members: int
     content: bool
 
+    def settings(self, data: Sequences) -> tuple[SequenceConfig, int]:
+        """The tower's settings, and how many make one."""
+        return settings_for(data) if self.config is None else (self.config, self.members)
+
 
 PLANS = {
-    "sasrec-loo": Plan(load_sasrec, SequenceConfig(), 2, False),
+    "sasrec-loo": Plan(load_sasrec, None, 0, False),
     "ml1m-loo": Plan(load_ml1m, SequenceConfig(epochs=10), 1, True),
 }
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The options of both protocols."""
-    parser.add_argument("--path", type=Path, required=True, help="the folder of the data")
+    parser.add_argument("--path", type=Path, help="the folder or file of the data")
+    source_arguments(parser, required=False)
+    parser.add_argument(
+        "--min-takers",
+        type=int,
+        default=5,
+        help="with --source: users that an item needs to be in the catalogue",
+    )
     parser.add_argument("--method", required=True, choices=["sequence", *_BASELINES])
     parser.add_argument(
         "--artifacts",
@@ -73,12 +95,24 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def sequences_of(options: argparse.Namespace, plan: Plan) -> Sequences:
+    """The data asked for. Raises ProtocolError or DataFault."""
+    if (options.path is None) == (options.source is None):
+        raise ProtocolError("say which data: --path FILE, or --source NAME of a prepared dataset")
+    if options.path is not None:
+        return plan.load(options.path)
+    if options.protocol != "sasrec-loo":
+        raise ProtocolError(f"{options.protocol} reads MovieLens-1M from --path; --source is for sasrec-loo")
+    folder = prepared_folder(options.source, None, options.prepared)
+    return load_shop(load_prepared(folder), options.min_takers)
+
+
 def run(options: argparse.Namespace, console: Console) -> int:
     """Measure; raises ProtocolError where the data are not to be read."""
     plan = PLANS[options.protocol]
     if options.refit and options.on == "validation":
         raise ProtocolError("--refit learns from the validation items: leave it out, or say --on test")
-    found = split(plan.load(options.path), options.on)
+    found = split(sequences_of(options, plan), options.on)
     seeds: list[int] = options.seeds or [options.seed]
     runs = []
     for seed in seeds:
@@ -86,9 +120,9 @@ def run(options: argparse.Namespace, console: Console) -> int:
         runs.append(_measured(options, plan, found, seed, folder, console))
     report, users = runs[0] if len(seeds) == 1 else _mean(runs, seeds)
     if options.out is not None and len(seeds) > 1:
-        write_users(
-            {variant: (np.array(found.data.user_ids), own) for variant, own in users.items()}, options.out
-        )
+        names = np.array(found.data.user_ids)
+        kept = {variant: (names[measured_users(found, variant)], own) for variant, own in users.items()}
+        write_users(kept, options.out)
         (options.out / "report.json").write_text(json.dumps(report, indent=1) + "\n", "utf-8")
     Console().print(text(report), markup=False, highlight=False, soft_wrap=True)
     return 0
@@ -109,6 +143,8 @@ def _measured(
     report = {
         "protocol": options.protocol,
         "dataset": found.data.name,
+        "users": len(found.known),
+        "events": sum(len(history) for history in found.data.histories),
         "method": options.method,
         "on": options.on,
         "seed": seed,
@@ -142,24 +178,45 @@ def _fitted(
     options: argparse.Namespace, plan: Plan, found: LeaveOneOut, seed: int, console: Console
 ) -> tuple[Any, dict[str, Any]]:
     if options.method != "sequence":
-        method: Any = METHODS[options.method]()
-        method.fit(_Taken(found.seen), seed)
-        return method, {}
+        name, taken = options.method, _Taken(found.seen)
+        chosen = _choose(name, split(found.data, "validation"), seed, console) if name in GRIDS else None
+        method: Any = METHODS[name](**(chosen.settings if chosen else {}))
+        method.fit(taken, seed)
+        return method, settings_of(chosen) if chosen else {}
     from models.evaluate.sequence_method import SequenceMethod  # noqa: PLC0415 - Paddle, only where asked
 
-    config = plan.config if options.epochs is None else replace(plan.config, epochs=options.epochs)
-    members = options.members or plan.members
+    config, members = plan.settings(found.data)
+    config = config if options.epochs is None else replace(config, epochs=options.epochs)
+    members = options.members or members
     towers = SequenceMethod(
         config, members, plan.content, options.artifacts / options.protocol, options.refit
     )
     towers.fit(found, seed, console)
     return towers, {
         "epochs": config.epochs,
+        "settings": asdict(config),
+        "best_epochs": towers.best_epochs,
         "members": members,
         "refit_epochs": config.refit_epochs if options.refit else 0,
         "towers": [folder.name for folder in towers.folders],
         "max_difference": towers.max_difference,
     }
+
+
+def _choose(name: str, held: LeaveOneOut, seed: int, console: Console) -> Chosen:
+    """Settings by N@10 of what is new to some of the users, on the validation items."""
+    taken, seen = _Taken(held.seen), held.seen
+    users = np.sort(np.random.default_rng(seed).permutation(held.fresh)[:_CHOOSING_USERS])
+    truth = held.truth[users]
+
+    def value_of(settings: Settings) -> float:
+        method: Any = METHODS[name](**settings)
+        method.fit(taken, seed)
+        scores = np.array(method.scores(users), np.float32)
+        scores[seen[users].nonzero()] = -np.inf
+        return float(per_user(top_k(scores, _PLACES), truth, 10)["ndcg_at_10"].mean())
+
+    return choose(name, GRIDS[name], value_of, console)
 
 
 @dataclass(frozen=True)
@@ -169,9 +226,14 @@ class _Taken:
     bought: Any
 
 
+def measured_users(found: LeaveOneOut, variant: str) -> Any:
+    """Whom a variant measures, ascending: for ``novel`` those who had not taken the target before."""
+    return found.fresh if variant == "novel" else np.arange(len(found.known))
+
+
 def rank(method: Any, name: str, found: LeaveOneOut, variant: str) -> RankedLists:
     """The best 20 of every user; ``novel`` without what is known of the user."""
-    users = np.arange(len(found.known))
+    users = measured_users(found, variant)
     rows, values, seen = [], [], found.seen
     for begin in range(0, len(users), _BATCH):
         part = users[begin : begin + _BATCH]
@@ -186,10 +248,10 @@ def rank(method: Any, name: str, found: LeaveOneOut, variant: str) -> RankedList
 
 
 def measures(found: LeaveOneOut, lists: RankedLists, seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
-    """At 10 and at 20: means with intervals, coverage, novelty; and each user's own, [U]."""
+    """At 10 and at 20: means with intervals, coverage, novelty; and each listed user's own, [G]."""
     takers = np.asarray(found.seen.sum(axis=0)).ravel()
     popularity = np.maximum(takers, 1.0) / len(found.known)
-    truth, users, figures = found.truth, {}, {}
+    truth, users, figures = found.truth[lists.users], {}, {}
     for k in (10, _PLACES):
         own = per_user(lists.rows, truth, k)
         users.update(own)
@@ -216,14 +278,15 @@ def write(
             }
         )
         pq.write_table(table, folder / f"{variant}.parquet")
-    write_users({variant: (user_ids, own) for variant, own in users.items()}, folder)
+    write_users({variant: (user_ids[lists[variant].users], own) for variant, own in users.items()}, folder)
 
 
 def text(report: dict[str, Any]) -> str:
     """The result as plain lines."""
     seeds = ", ".join(map(str, report["seeds"]))
     told = (report["protocol"], report["dataset"], report["method"], report["on"], f"seed {seeds}")
-    lines = [" · ".join(told) + f" · {report['items']:,} items"]
+    size = f"{report['items']:,} items, {report['users']:,} users, {report['events']:,} events"
+    lines = [f"{' · '.join(told)} · {size}"]
     for variant, metrics in report["metrics"].items():
         cells = [
             f"{name} {metrics[name]['mean']:.4f} [{metrics[name]['low']:.4f}, {metrics[name]['high']:.4f}]"

@@ -18,12 +18,14 @@ from rich.console import Console
 
 from models.evaluate.errors import ProtocolError
 from models.evaluate.ranking import per_user, top_k
-from models.evaluate.sequence_training import encode_users, newest, train_tower
+from models.evaluate.sequence_training import BestWeights, encode_users, newest, train_tower
 from models.evaluate.sequences import IntArray, LeaveOneOut, split
 from models.export import ExportError, export_network, onnx_runner
 from models.sequence import SequenceConfig, SequenceTower, ServedTower, served_items
 
 _CHECKED = 2000  # validation users looked at while training
+_CHECKED_TO_CHOOSE = 5000  # where they say which epoch is the best
+_BLOCK = 1024
 
 
 class SequenceMethod:
@@ -36,6 +38,7 @@ class SequenceMethod:
         self.config, self.members, self._content, self._artifacts = config, members, content, artifacts
         self._refit = refit
         self.folders: list[Path] = []
+        self.best_epochs: list[int] = []  # of each member that ended by validation
 
     def fit(self, found: LeaveOneOut, seed: int, console: Console) -> None:
         """Train each member, export the whole, encode every user. Raises ProtocolError."""
@@ -83,26 +86,33 @@ class SequenceMethod:
         about = f"{settings}{content is not None}{before}".encode() + flat.tobytes()
         folder = self._artifacts / f"seed{seed}-{sha256(about).hexdigest()[:12]}"
         console.print(f"tower of seed {seed}: {folder}", markup=False, highlight=False, soft_wrap=True)
-        check = _Check(found).measures if begin is None else None  # a refit has seen those items
+        check = None  # a refit has seen those items
+        if begin is None:
+            check = _Check(found, _CHECKED_TO_CHOOSE if config.patience else _CHECKED).measures
         shifted = [history + 1 for history in histories]
         tower = train_tower(shifted, found.data.n_items, config, content, seed, folder, check, begin=begin)
         self.folders = [*self.folders, folder]
+        if check is not None and config.patience:
+            self.best_epochs.append(BestWeights(folder, f"sequence-{seed}", config.patience, 1).epoch)
         return tower
 
 
 class _Check:
-    """Measures of some users' validation items, for the training's log."""
+    """Measures of some users' validation items, as ``novel`` counts them, for the training."""
 
-    def __init__(self, found: LeaveOneOut) -> None:
+    def __init__(self, found: LeaveOneOut, limit: int) -> None:
         held = split(found.data, "validation")
-        users = np.sort(np.random.default_rng(1).permutation(len(held.known))[:_CHECKED])
+        users = np.sort(np.random.default_rng(1).permutation(held.fresh)[:limit])
         self._histories = [held.known[user] + 1 for user in users]
         self._seen, self._truth = held.seen[users], held.truth[users]
 
     def measures(self, tower: SequenceTower) -> dict[str, float]:
-        vectors = encode_users(tower, self._histories)
-        scores = vectors @ tower.items()[1:].numpy().T
-        scores[self._seen.nonzero()] = -np.inf
-        rows = top_k(scores, 20)
-        found = {**per_user(rows, self._truth, 10), **per_user(rows, self._truth, 20)}
+        vectors, items = encode_users(tower, self._histories), tower.items()[1:].numpy().T
+        rows = []
+        for begin in range(0, len(vectors), _BLOCK):
+            scores = vectors[begin : begin + _BLOCK] @ items
+            scores[self._seen[begin : begin + _BLOCK].nonzero()] = -np.inf
+            rows.append(top_k(scores, 20))
+        best = np.concatenate(rows)
+        found = {**per_user(best, self._truth, 10), **per_user(best, self._truth, 20)}
         return {name: round(float(values.mean()), 5) for name, values in found.items()}

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,7 @@ import paddle
 from paddle.utils import unique_name
 
 from models.allocator import keep_freed_memory
+from models.evaluate.sequence_start import item_factors
 from models.fitting import Checkpoints, fit, seed_everything
 from models.sequence import SequenceConfig, SequenceTower
 
@@ -99,11 +101,12 @@ def train_tower(
     every: int = 4,
     begin: SequenceTower | None = None,
 ) -> SequenceTower:
-    """The tower after ``config.epochs`` of the histories (items 1 … N, oldest first).
+    """The tower after ``config.epochs`` of the histories (items 1 … N, oldest first); with
+    ``config.patience`` and a ``check`` that of the epoch with the best ``ndcg_at_10`` of it.
 
     ``folder`` keeps the state after each epoch: an interrupted training goes on from there, a finished one is
-    only read. ``check`` runs each ``every`` epochs; its findings go to ``folder/progress.jsonl``. ``begin``:
-    a tower whose weights are the first ones.
+    only read. ``check`` runs each ``every`` epochs, with patience after each; its findings go to
+    ``folder/progress.jsonl``. ``begin``: a tower whose weights are the first ones.
     """
     keep_freed_memory()
     seed_everything(seed)
@@ -112,25 +115,96 @@ def train_tower(
         tower = SequenceTower(n_items, config, content)
     if begin is not None:
         tower.set_state_dict(begin.state_dict())
+    elif config.warm:
+        tower.ids.weight.set_value(item_factors(histories, n_items, config.width, seed))
     stage = f"sequence-{seed}"
-    numbers = itertools.count(_epochs_done(folder / f"{stage}.state") + 1)
+    done = _epochs_done(folder / f"{stage}.state")
+    numbers = itertools.count(done + 1)
+    best = BestWeights(folder, stage, config.patience, done) if config.patience and check else None
+
+    drawing = Negatives.of(histories, n_items, config.negatives) if config.negatives else None
 
     def batches(rng: np.random.Generator) -> Iterator[paddle.Tensor]:
         began, epoch = time.monotonic(), next(numbers)
         windows = cut_windows(histories, config.length, rng)
         for items, places, targets in window_batches(windows, config.batch_tokens, rng):
-            yield tower.loss(*(paddle.to_tensor(array) for array in (items, places, targets)))
+            if drawing is None:
+                yield tower.loss(*(paddle.to_tensor(array) for array in (items, places, targets)))
+                continue
+            arrays = (items, places, *drawing.draw(targets, rng))
+            yield tower.sampled_loss(*(paddle.to_tensor(array) for array in arrays))
         found: dict[str, float] = {"epoch": epoch, "seconds": round(time.monotonic() - began, 1)}
-        if check is not None and epoch % every == 0:
+        if check is not None and (best is not None or epoch % every == 0):
             found |= check(tower)
             tower.train()
+            if best is not None:
+                best.add(epoch, found["ndcg_at_10"], tower)
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / "progress.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(found) + "\n")
 
     rate, steps = config.learning_rate, _steps(histories, config)
-    fit(stage, tower, config.epochs, rate, 0.0, batches, seed, Checkpoints(folder), steps=steps)
+    over = None if best is None else lambda: best.over
+    fit(stage, tower, config.epochs, rate, 0.0, batches, seed, Checkpoints(folder), steps=steps, over=over)
+    if best is not None:
+        best.restore(tower)
     return tower
+
+
+@dataclass(frozen=True)
+class Negatives:
+    """Items for a batch's loss: those taken in it, and as many as ``count`` drawn evenly from all."""
+
+    share: npt.NDArray[np.float64]  # [N + 1], of the targets
+    count: int
+
+    @classmethod
+    def of(cls, histories: Sequence[IntArray], n_items: int, count: int) -> Negatives:
+        """The shares as the histories have them, first items left out: nothing predicts those."""
+        taken = np.bincount(np.concatenate([history[1:] for history in histories]), minlength=n_items + 1)
+        return cls(taken / max(int(taken.sum()), 1), count)
+
+    def draw(self, targets: IntArray, rng: np.random.Generator) -> tuple[IntArray, IntArray, FloatArray]:
+        """The targets' places among the items, [T], the items, [M], and the log of how likely each was."""
+        drawn = rng.integers(1, len(self.share), self.count)
+        items, places = np.unique(np.concatenate([targets, drawn]), return_inverse=True)
+        never_drawn = self.count * np.log1p(-1 / (len(self.share) - 1))
+        missed = len(targets) * np.log1p(-self.share[items]) + never_drawn
+        log_q = np.log(-np.expm1(missed))
+        return places[: len(targets)].astype(np.int64), items, log_q.astype(np.float32)
+
+
+class BestWeights:
+    """The weights of the epoch whose validation was best, kept in ``folder/<stage>.best``."""
+
+    def __init__(self, folder: Path, stage: str, patience: int, done: int) -> None:
+        """``done``: epochs that need not be trained again; what was found after them is found again."""
+        self._file, self._patience = folder / f"{stage}.best", patience
+        self.epoch, self.value, self._last = 0, -np.inf, done
+        if done and self._file.is_file():
+            kept = paddle.load(str(self._file))
+            self.epoch, self.value = int(kept["epoch"]), float(kept["value"])
+
+    @property
+    def over(self) -> bool:
+        """As many epochs as the patience have brought nothing better."""
+        return self._last - self.epoch >= self._patience
+
+    def add(self, epoch: int, value: float, tower: SequenceTower) -> None:
+        """Keep the weights if none before had this value or a better one."""
+        self._last = epoch
+        if value > self.value or epoch <= self.epoch:  # an epoch trained again replaces its own weights
+            self.epoch, self.value = epoch, value
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            draft = self._file.with_suffix(".tmp-best")
+            state: dict[str, Any] = {"epoch": epoch, "value": value, "model": tower.state_dict()}
+            paddle.save(state, str(draft))
+            draft.replace(self._file)
+
+    def restore(self, tower: SequenceTower) -> None:
+        """Give the tower the best weights."""
+        tower.set_state_dict(paddle.load(str(self._file))["model"])
+        tower.eval()
 
 
 def _epochs_done(state: Path) -> int:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 import scipy.sparse
 
+from models.dataset import PreparedData
 from models.evaluate.errors import ProtocolError
 
 IntArray = npt.NDArray[np.int64]
@@ -52,6 +53,12 @@ class LeaveOneOut:
         """CSR float32 [U, N], 1 at the target."""
         return matrix([np.array([item]) for item in self.target], self.data.n_items)
 
+    @property
+    def fresh(self) -> IntArray:
+        """Users whose target they had not taken before, ascending: whom ``novel`` lists can serve."""
+        known = np.asarray(self.seen[np.arange(len(self.target)), self.target]).ravel()
+        return np.flatnonzero(known == 0)
+
 
 def split(data: Sequences, on: str) -> LeaveOneOut:
     """The last item of each user is the ``test``, the one before it ``validation``."""
@@ -70,16 +77,44 @@ def matrix(histories: list[IntArray], n_items: int) -> Any:
     return scipy.sparse.csr_matrix((ones, (pairs // n_items, pairs % n_items)), (len(histories), n_items))
 
 
-def load_sasrec(folder: Path) -> Sequences:
-    """``ml-1m.txt`` as SASRec publishes it: ``user item`` a line, each user's lines in order of time."""
-    file = folder / "ml-1m.txt" if folder.is_dir() else folder
+def load_sasrec(path: Path) -> Sequences:
+    """``ml-1m.txt`` of a folder as SASRec publishes it, or another file of that form: ``user item`` a line,
+    each user's lines in order of time. Ids are any words; whole numbers sort as numbers."""
+    file = path / "ml-1m.txt" if path.is_dir() else path
     try:
-        pairs = np.loadtxt(file, dtype=np.int64, ndmin=2)
+        lines = [line.split() for line in file.read_text("utf-8").splitlines()]
     except (OSError, ValueError) as error:
-        raise ProtocolError(f"{file}: not the file ml-1m.txt of SASRec ({error}): name its folder") from error
-    if pairs.shape[1] != 2:
-        raise ProtocolError(f"{file}: {pairs.shape[1]} columns instead of user and item")
-    return _sequences("ml-1m as SASRec prepared it", pairs[:, 0], pairs[:, 1])
+        raise ProtocolError(
+            f"{file}: no readable file of sequences ({error}): name one with --path"
+        ) from error
+    for number, words in enumerate(lines, 1):
+        if words and len(words) != 2:
+            raise ProtocolError(f"{file}:{number}: {len(words)} words: write the user, a space and the item")
+    pairs = [words for words in lines if words]
+    if not pairs:
+        raise ProtocolError(f"{file}: holds no sequences: write the user, a space and the item on each line")
+    name = "ml-1m as SASRec prepared it" if file.name == "ml-1m.txt" else file.stem
+    return _sequences(name, _ids([user for user, _ in pairs]), _ids([item for _, item in pairs]))
+
+
+def load_shop(data: PreparedData, min_takers: int) -> Sequences:
+    """What each user took in a prepared dataset, in order of time (at one time in the order of its files), of
+    items that at least ``min_takers`` users took. Raises ProtocolError where nothing is left."""
+    events = data.events
+    taken = np.flatnonzero(data.positive[events.type] & (events.item >= 0))
+    user, item = events.user[taken], events.item[taken]  # by user, then time
+    pairs = np.unique(user * len(data.item_ids) + item)
+    takers = np.bincount(pairs % len(data.item_ids), minlength=len(data.item_ids))
+    kept = takers[item] >= min_takers
+    names = (np.array(data.user_ids), np.array(data.item_ids))
+    return _sequences(data.name, names[0][user[kept]], names[1][item[kept]])
+
+
+def _ids(words: list[str]) -> npt.NDArray[Any]:
+    try:
+        return np.array(words, np.int64)
+    except (ValueError, OverflowError):
+        return np.array(words)
 
 
 def load_ml1m(folder: Path) -> Sequences:
@@ -118,13 +153,16 @@ def _content(file: Path, item_ids: list[str]) -> npt.NDArray[np.float32] | None:
     return content
 
 
-def _sequences(name: str, user: IntArray, item: IntArray) -> Sequences:
-    """From lines in order; users with fewer than three items are left out: nothing is learnt of them."""
+def _sequences(name: str, user: npt.NDArray[Any], item: npt.NDArray[Any]) -> Sequences:
+    """From lines in order; users with fewer than three items are left out: nothing is learnt of them. Raises
+    ProtocolError where nobody is left."""
     item_ids, rows = np.unique(item, return_inverse=True)
     order = np.argsort(user, kind="stable")
     users, begin = np.unique(user[order], return_index=True)
     parts = np.split(rows[order].astype(np.int64), begin[1:])
     chosen = [place for place, part in enumerate(parts) if len(part) >= 3]
+    if not chosen:
+        raise ProtocolError(f"{name}: no user took three items: two are held out, one is to be learnt from")
     return Sequences(
         name,
         [str(users[place]) for place in chosen],

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import paddle
 import pytest
 
-from models.evaluate.sequence_training import cut_windows, encode_users, newest, train_tower, window_batches
+from models.evaluate.sequence_start import item_factors
+from models.evaluate.sequence_training import (
+    Negatives,
+    cut_windows,
+    encode_users,
+    newest,
+    train_tower,
+    window_batches,
+)
 from models.export import export_network, onnx_runner
 from models.sequence import SequenceConfig, SequenceTower, ServedTower, served_items
 
@@ -75,6 +85,87 @@ def test_an_interrupted_training_ends_where_an_unbroken_one_does(tmp_path: Path)
     lines = [json.loads(x) for x in (tmp_path / "broken" / "progress.jsonl").read_text().splitlines()]
     assert [line["epoch"] for line in lines] == [1, 2]
     assert lines[0]["measured"] == 1.0
+
+
+def _checked(values: list[float], kept: list[np.ndarray]) -> Callable[[SequenceTower], dict[str, float]]:
+    """A check that finds the values one after the other and remembers the weights it saw."""
+
+    def check(tower: SequenceTower) -> dict[str, float]:
+        kept.append(tower.ids.weight.numpy().copy())
+        return {"ndcg_at_10": values[len(kept) - 1]}
+
+    return check
+
+
+def test_validation_ends_the_training_and_the_best_weights_are_kept(tmp_path: Path) -> None:
+    config = replace(_TINY, epochs=9, patience=2)
+    seen: list[np.ndarray] = []
+    tower = train_tower(_circles(), 10, config, None, 5, tmp_path, _checked([0.1, 0.3, 0.2, 0.3], seen))
+    assert len(seen) == 4  # two epochs after the best, which an equal one is not
+    assert (tower.ids.weight.numpy() == seen[1]).all()
+    assert not (seen[1] == seen[3]).all()
+    again = train_tower(_circles(), 10, config, None, 5, tmp_path, _checked([], []))
+    assert (again.ids.weight.numpy() == seen[1]).all()
+
+
+def test_an_interrupted_search_for_the_best_epoch_ends_where_an_unbroken_one_does(tmp_path: Path) -> None:
+    config, values = replace(_TINY, epochs=6, patience=2), [0.1, 0.3, 0.2, 0.25, 0.9]
+    whole = train_tower(_circles(), 10, config, None, 5, tmp_path / "whole", _checked(values, []))
+
+    def stop(_tower: SequenceTower) -> dict[str, float]:
+        if (tmp_path / "broken" / "sequence-5.state").is_file():
+            raise KeyboardInterrupt
+        return {"ndcg_at_10": values[0]}
+
+    with pytest.raises(KeyboardInterrupt):
+        train_tower(_circles(), 10, config, None, 5, tmp_path / "broken", stop)
+    resumed = train_tower(_circles(), 10, config, None, 5, tmp_path / "broken", _checked(values[1:], []))
+    np.testing.assert_allclose(resumed.ids.weight.numpy(), whole.ids.weight.numpy(), atol=1e-6)
+
+
+def test_a_loss_over_every_item_drawn_is_the_full_one() -> None:
+    tower, histories = _towers()[0], _circles()
+    windows = cut_windows(histories, 6, np.random.default_rng(1))
+    items, places, targets = next(window_batches(windows, 200, np.random.default_rng(1)))
+    at, some, log_q = Negatives.of(histories, 10, 5000).draw(targets, np.random.default_rng(2))
+    assert some.tolist() == list(range(1, 11))
+    np.testing.assert_allclose(log_q, 0.0, atol=1e-6)  # each is among them for sure
+    arrays = [paddle.to_tensor(array) for array in (items, places, at, some, log_q)]
+    full = tower.loss(*(paddle.to_tensor(array) for array in (items, places, targets)))
+    assert float(tower.sampled_loss(*arrays)) == pytest.approx(float(full), abs=1e-5)
+
+
+def test_how_likely_an_item_is_drawn_is_what_happens() -> None:
+    rng = np.random.default_rng(3)
+    share = np.concatenate([[0.0], rng.dirichlet(np.ones(40) * 0.3)])
+    drawing, hits, told = Negatives(share, 12), np.zeros(41), np.zeros(41)
+    for _ in range(3000):
+        places, some, log_q = drawing.draw(rng.choice(41, 25, p=share), rng)
+        hits[some] += 1
+        told[some] = np.exp(log_q)
+        assert places.max() < len(some)
+    np.testing.assert_allclose(hits[1:] / 3000, told[1:], atol=0.04)
+
+
+def test_the_first_vectors_of_items_with_the_same_takers_lie_together() -> None:
+    rng = np.random.default_rng(6)
+    groups = [np.arange(1, 9), np.arange(9, 17), np.arange(17, 25)]
+    histories = [rng.permutation(groups[user % 3])[:5] for user in range(90)]
+    found = item_factors(histories, 24, 6, 7)
+    assert found.shape == (25, 6)
+    assert (found[0] == 0).all()
+    assert (found == item_factors(histories, 24, 6, 7)).all()
+    unit = found[1:] / np.linalg.norm(found[1:], axis=1, keepdims=True)
+    similar = unit @ unit.T
+    np.fill_diagonal(similar, -1)
+    assert (similar.argmax(axis=1) // 8 == np.arange(24) // 8).all()
+
+
+def test_sampled_and_warm_training_learns_what_comes_next(tmp_path: Path) -> None:
+    config = replace(_TINY, epochs=14, learning_rate=3e-2, negatives=3, warm=True)
+    tower = train_tower(_circles(), 10, config, None, 5, tmp_path)
+    vectors = encode_users(tower, [np.array([3, 4, 5]), np.array([9, 10])])
+    assert (vectors @ tower.items()[1:].numpy().T).argmax(axis=1).tolist() == [5, 0]
 
 
 def test_padding_and_batching_change_no_vector() -> None:

@@ -13,11 +13,15 @@ import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
+from models.baselines.tuning import Grid
+from models.dataset import load_prepared
 from models.evaluate import leave_one_out
 from models.evaluate.errors import ProtocolError
 from models.evaluate.leave_one_out import arguments, rank, run
-from models.evaluate.sequences import Sequences, load_ml1m, load_sasrec, split
+from models.evaluate.sequence_settings import settings_for
+from models.evaluate.sequences import Sequences, load_ml1m, load_sasrec, load_shop, split
 from models.sequence import SequenceConfig
+from tests.unit.models.prepared import write_prepared
 
 pytestmark = pytest.mark.unit
 
@@ -32,13 +36,13 @@ def _write_sasrec(folder: Path, users: int = 40, n_items: int = 30, stride: int 
     (folder / "ml-1m.txt").write_text("\n".join(lines) + "\n")
 
 
-def _run(folder: Path, *given: str, protocol: str = "sasrec-loo") -> int:
+def _run(folder: Path | None, *given: str, protocol: str = "sasrec-loo") -> int:
     parser = argparse.ArgumentParser()
     arguments(parser)
     parser.add_argument("--on", default="test")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--seed", type=int, default=7)
-    options = parser.parse_args(["--path", str(folder), *given])
+    options = parser.parse_args([*(["--path", str(folder)] if folder else []), *given])
     options.protocol = protocol
     return run(options, Console(stderr=True))
 
@@ -116,6 +120,72 @@ TINY = SequenceConfig(
     epochs=15,
     learning_rate=3e-2,
 )
+
+
+def test_any_file_of_sequences_is_read_and_a_wrong_line_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "mine.txt"
+    file.write_text("ann x9\nann x10\n\nbob x9\nann x9\nbob x10\nbob y\n", "utf-8")
+    data = load_sasrec(file)
+    ids = np.array(data.item_ids)
+    assert (data.name, data.user_ids) == ("mine", ["ann", "bob"])
+    assert [ids[h].tolist() for h in data.histories] == [["x9", "x10", "x9"], ["x9", "x10", "y"]]
+    file.write_text("ann x9\nann x10 5\n", "utf-8")
+    with pytest.raises(ProtocolError, match=r"mine.txt:2: 3 words"):
+        load_sasrec(file)
+
+
+def test_a_prepared_dataset_is_read_and_novel_leaves_out_who_returns_to_an_item(tmp_path: Path) -> None:
+    write_prepared(tmp_path / "prepared" / "tiny")
+    given = ["--method", "itemknn", "--prepared", str(tmp_path / "prepared"), "--source", "tiny"]
+    assert _run(None, *given, "--min-takers", "3", "--out", str(tmp_path / "out")) == 0
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    data = load_shop(load_prepared(tmp_path / "prepared" / "tiny"), 3)
+    last_is_new = [history[-1] not in history[:-1] for history in data.histories]
+    assert report["dataset"] == "tiny"
+    assert report["users"] == len(data.histories)
+    assert report["metrics"]["all"]["users"] == len(data.histories) > sum(last_is_new)
+    assert report["metrics"]["novel"]["users"] == sum(last_is_new) > 0
+    users = pq.read_table(tmp_path / "out" / "users.parquet").to_pandas()
+    assert (users[users.variant == "novel"].user_id.to_numpy() == np.array(data.user_ids)[last_is_new]).all()
+    one = report["metrics"]["all"]
+    recalls = [one[f"{name}_at_20"]["mean"] for name in ("recall_of_truth", "recall", "hit_rate")]
+    assert len(set(recalls)) == 1
+
+
+def test_which_data_must_be_said_once(tmp_path: Path) -> None:
+    with pytest.raises(ProtocolError, match="say which data"):
+        _run(None, "--method", "itemknn")
+    with pytest.raises(ProtocolError, match="say which data"):
+        _run(tmp_path, "--method", "itemknn", "--source", "tiny")
+
+
+def _sized(users: int, events: int, items: int) -> Sequences:
+    histories = [np.zeros(events, np.int64)] * users
+    return Sequences("sized", ["u"] * users, ["i"] * items, histories)
+
+
+def test_movielens_keeps_its_settings_and_sparse_data_stop_by_validation() -> None:
+    assert settings_for(_sized(6040, 165, 3416)) == (SequenceConfig(), 2)
+    sparse, members = settings_for(_sized(20_000, 9, 12_000))
+    assert members == 1
+    assert sparse.patience > 0
+    assert sparse.warm
+    assert sparse.length == 9
+    assert sparse.batch_tokens < SequenceConfig().batch_tokens
+    larger, _ = settings_for(_sized(32_000, 25, 15_000))
+    assert larger.epochs < sparse.epochs  # as many positions altogether
+
+
+def test_ials_has_its_settings_from_the_validation_items(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grid = Grid({"factors": 4, "epochs": 2}, [{"unobserved": (0.1, 1.0)}])
+    monkeypatch.setitem(leave_one_out.GRIDS, "ials", grid)
+    _write_sasrec(tmp_path)
+    assert _run(tmp_path, "--method", "ials", "--out", str(tmp_path / "out")) == 0
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert len(report["tried"]) == 2
+    assert report["settings"]["unobserved"] in (0.1, 1.0)
 
 
 def test_several_seeds_are_run_and_their_mean_is_told(
