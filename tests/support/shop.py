@@ -55,7 +55,7 @@ class Shop:
     def command(
         self, name: str, *arguments: str, only_state: bool = False, **settings: str
     ) -> subprocess.CompletedProcess[str]:
-        """Run `python -m scripts.<name>` with this copy's settings; `only_state`: with its state folder alone."""
+        """Run `python -m scripts.<name>` with this copy's settings, or with its state folder alone."""
         environment = {
             **{key: value for key, value in os.environ.items() if not key.startswith("ECRS_")},
             "ECRS_STATE_DIR": str(self.state_dir),
