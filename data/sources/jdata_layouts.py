@@ -44,7 +44,9 @@ class JData:
         return self._layout()[0]
 
     def describe(self) -> Dataset:
-        """As the layout says."""
+        """As the layout says; without a folder as for 2019."""
+        if self._options.path is None:
+            return JData2019([], made_up=False).describe()
         return self._layout()[1].describe()
 
     def write(self, out: PreparedWriter, progress: Progress) -> None:
