@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
 import json
 import random
 import re
@@ -175,13 +176,16 @@ def test_the_guides_query_is_read_from_a_database(tmp_path: Path, monkeypatch: p
     assert (event["user_id"], event["item_id"], event["value"]) == ("5", "A-1", 3.0)
 
 
-def test_the_other_commands_name_settings_and_targets_that_exist() -> None:
+def test_the_other_commands_name_settings_targets_and_programs_that_exist() -> None:
     makefile = (ROOT / "Makefile").read_text("utf-8")
     settings = (ROOT / "docs" / "configuration.md").read_text("utf-8")
 
-    for block in blocks("text"):
-        for line in block.splitlines():
-            words = shlex.split(line)
-            assert words[-2] == "make"
-            assert re.search(rf"^{words[-1]}:", makefile, re.MULTILINE)
-            assert all(f"`{word.split('=')[0]}`" in settings for word in words[:-2])
+    for line in [line for block in [*blocks("text"), *blocks("bash")] for line in block.splitlines()]:
+        words = shlex.split(line, comments=True)
+        if words[0] == ".venv/bin/python":
+            assert words[1] == "-m"
+            assert importlib.util.find_spec(words[2]) is not None, line
+            continue
+        assert words[-2] == "make", line
+        assert re.search(rf"^{words[-1]}:", makefile, re.MULTILINE), line
+        assert all(f"`{word.split('=')[0]}`" in settings for word in words[:-2]), line
