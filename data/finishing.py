@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from data.canonical import EVENTS
 from data.errors import DataError
 from data.event_checks import DayCounts, Duplicates
+from data.order import times_by_order
 from data.rejects import Reject, Rejects
 from data.sorter import EventSorter
 
@@ -31,8 +32,6 @@ TAKEN_BACK, REPEATED, A_RETURN = "taken back by a return", "duplicate", "return"
 """Reasons for which report.json counts events as left out."""
 
 _ROWS = 100_000
-_YEAR_MS = 365 * 24 * 3600 * 1000
-_YEAR_BEGIN_MS = 946_684_800_000  # 2000-01-01: a fixed year, so that the same rows give the same events
 _LEFT_OVER = 0.01  # share of a purchase's value that rounding may leave
 
 Ints = npt.NDArray[np.int64]
@@ -48,7 +47,7 @@ class Finish:
     take_back: bool = False
     """There are events of type `RETURN`."""
     order_is_time: bool = False
-    """`at` is the row's number: rows are spread evenly over a year."""
+    """There are no times: see `data/order.py`."""
 
 
 def write_events(
@@ -66,7 +65,7 @@ def write_events(
     repeats = Duplicates()
     tables = events.sorted()
     if finish.order_is_time:
-        tables = _spread(tables, events.rows)
+        tables = times_by_order(tables, folder)
     elif (bounds := days.bounds()) is not None:
         tables = _within(tables, *bounds, rejects)
     tables = _distinct(tables, repeats, rejects) if finish.drop_duplicates else _counted(tables, repeats)
@@ -105,15 +104,6 @@ def _write(tables: Iterator[Any], path: Path) -> int:
         if pending:
             out.write_table(pa.concat_tables(pending))
     return written + rows
-
-
-def _spread(tables: Iterator[Any], rows: int) -> Iterator[Any]:
-    """Row r of N at r/N of the year."""
-    for table in tables:
-        numbers = table.column("at").cast(pa.int64()).to_numpy().astype(np.float64)
-        at = _YEAR_BEGIN_MS + np.floor(numbers * (_YEAR_MS / max(1, rows))).astype(np.int64)
-        index = EVENTS.get_field_index("at")
-        yield table.set_column(index, EVENTS.field("at"), pa.array(at).cast(pa.timestamp("ms")))
 
 
 def _within(tables: Iterator[Any], first: int, last: int, rejects: Rejects) -> Iterator[Any]:

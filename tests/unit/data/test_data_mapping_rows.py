@@ -185,6 +185,23 @@ def test_without_times_the_order_of_the_rows_stands_in_and_is_told(raw: Path, ru
     assert "no times" in (result.folder / "dataset.toml").read_text("utf-8")
 
 
+def test_without_times_rows_sorted_by_shopper_are_spread_over_the_year_for_each(raw: Path, run: Run) -> None:
+    mapping = SALES.replace('time = "when"\n', "")
+    rows = [(f"u{shopper}", f"i{shopper + 7 * place}") for shopper in range(30) for place in range(20)]
+    log = "who,what\n" + "".join(f"{who},{what}\n" for who, what in rows)
+
+    events = prepared(raw, run, mapping, log).rows("events")
+
+    assert [event["at"] for event in events] == sorted(event["at"] for event in events)
+    for shopper in ("u0", "u29"):
+        own = [event for event in events if event["user_id"] == shopper]
+        assert [event["item_id"] for event in own] == [what for who, what in rows if who == shopper]
+        assert (own[-1]["at"] - own[0]["at"]).days in range(340, 350)  # 19 of 20 parts of a year
+    last = [event["user_id"] for event in events[-30:]]
+    assert len(set(last)) > 25  # nearly everybody was there lately
+    assert len({event["at"] for event in events}) == len(events)
+
+
 @pytest.mark.parametrize(
     ("extra", "told"),
     [
