@@ -240,7 +240,7 @@ def connect(settings: Settings) -> redis.Redis:
 def run(what: str, settings: Settings, module: str, *arguments: str, fine: Collection[int] = (0,)) -> None:
     """Run one of our programs on this terminal.
 
-    Raises CommandError when its exit status is not in `fine`: its own message is above then.
+    Raises CommandError when its exit status is not in `fine`: the program's own message is above then.
     """
     command = [sys.executable, "-m", module, *arguments]
     try:
