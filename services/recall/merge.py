@@ -50,7 +50,7 @@ class Quotas:
     trending: float = 0.04
     segment: float = 0.04
     new: float = 0.02
-    content: float = 0.12  # of similar items: as many as two_tower
+    content: float = 0.48  # of similar items: vectors say less of rarely bought ones (docs/quality.md)
     leading: int = 0  # the first items of `segment` come before all turns
 
     def of(self, channel: str) -> float:
