@@ -23,7 +23,7 @@ import paddle
 import paddle.nn.functional as F  # noqa: N812 - its usual name
 from paddle import nn
 
-from models.sequence_ops import NEVER, FastAttention, FastLinear, FullSoftmax
+from models.sequence_ops import NEVER, SHORT, FastAttention, FastLinear, FullSoftmax, ShortAttention
 
 Tensor = paddle.Tensor
 
@@ -185,7 +185,8 @@ class _Block(nn.Layer):
 
     def _attend(self, qkv: Tensor) -> Tensor:
         if self.training:
-            return _apply(FastAttention, qkv, self.distance)
+            attention = ShortAttention if self.distance.shape[0] <= SHORT else FastAttention
+            return _apply(attention, qkv, self.distance)
         length, size = qkv.shape[1], qkv.shape[2] // 3 // self.heads
         parts = qkv.reshape([0, length, 3, self.heads, size]).transpose([2, 0, 3, 1, 4])
         near = self.distance[self.behind[:length, :length].flatten()]  # [L·L, H]

@@ -20,6 +20,7 @@ Tensor = paddle.Tensor
 FloatArray = npt.NDArray[np.float32]
 
 NEVER = np.float32(-1e9)  # the score of what lies ahead
+SHORT = 32  # windows up to which all users' attention is computed at once
 _CHUNK = 192  # tokens whose N logits are held at once
 
 
@@ -98,6 +99,44 @@ class FastAttention(PyLayer):
                 k_grad[:] = inner.T @ q
         places = np.maximum(_behind(length), 0).ravel()  # what lies ahead has no gradient
         by_distance = [np.bincount(places, b.ravel(), context.rows) for b in bias_grad]
+        table_grad = np.stack(by_distance, axis=1).astype(np.float32)
+        return paddle.to_tensor(x_grad), paddle.to_tensor(table_grad)
+
+
+class ShortAttention(PyLayer):
+    """``FastAttention`` where windows are short: all users and heads at once, as the loop would cost most."""
+
+    @staticmethod
+    def forward(context: Any, qkv: Tensor, distance: Tensor) -> Tensor:
+        """Products of [B, H, L, D / H]."""
+        x, table = qkv.numpy(), distance.numpy()
+        users, length, heads = x.shape[0], x.shape[1], table.shape[1]
+        size = x.shape[2] // 3 // heads
+        q, k, v = np.ascontiguousarray(x.reshape(users, length, 3, heads, size).transpose(2, 0, 3, 1, 4))
+        behind = _behind(length)
+        p = (q * np.float32(size**-0.5)) @ k.swapaxes(-1, -2)  # [B, H, L, L]
+        p += np.where(behind[None] < 0, NEVER, table.T[:, np.maximum(behind, 0)])
+        p -= p.max(axis=-1, keepdims=True)
+        np.exp(p, out=p)
+        p /= p.sum(axis=-1, keepdims=True)
+        mixed = p @ v
+        context.arrays, context.rows = (q, k, v, p, mixed), len(table)
+        return paddle.to_tensor(mixed.transpose(0, 2, 1, 3).reshape(users, length, heads * size))
+
+    @staticmethod
+    def backward(context: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
+        """Gradients of both."""
+        q, k, v, p, mixed = context.arrays
+        users, heads, length, size = q.shape
+        o = np.ascontiguousarray(grad.numpy().reshape(users, length, heads, size).transpose(0, 2, 1, 3))
+        inner = o @ v.swapaxes(-1, -2)
+        inner -= (o * mixed).sum(axis=-1, keepdims=True)
+        inner *= p  # of the scores, [B, H, L, L]
+        places = np.maximum(_behind(length), 0).ravel()  # what lies ahead has no gradient
+        by_distance = [np.bincount(places, b.ravel(), context.rows) for b in inner.sum(axis=0)]
+        inner *= np.float32(size**-0.5)
+        parts = np.stack([inner @ k, inner.swapaxes(-1, -2) @ q, p.swapaxes(-1, -2) @ o])  # [3, B, H, L, S]
+        x_grad = parts.transpose(1, 3, 0, 2, 4).reshape(users, length, 3 * heads * size)
         table_grad = np.stack(by_distance, axis=1).astype(np.float32)
         return paddle.to_tensor(x_grad), paddle.to_tensor(table_grad)
 

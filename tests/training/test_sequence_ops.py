@@ -8,15 +8,15 @@ import paddle.nn.functional as F  # noqa: N812 - its usual name
 import pytest
 
 from models.sequence import SequenceConfig, SequenceTower
-from models.sequence_ops import FastLinear, softmax_gradients
+from models.sequence_ops import SHORT, FastLinear, softmax_gradients
 
 pytestmark = pytest.mark.unit
 
 
-def _tower() -> SequenceTower:
+def _tower(length: int = 9) -> SequenceTower:
     paddle.seed(3)
     content = np.eye(30, 4, dtype=np.float32)
-    tower = SequenceTower(30, SequenceConfig(width=8, heads=2, inner=12, length=9, dropout=0.0), content)
+    tower = SequenceTower(30, SequenceConfig(width=8, heads=2, inner=12, length=length, dropout=0.0), content)
     for weight in tower.parameters():  # away from the zeros and ones that hide a wrong gradient
         weight.set_value(weight + 0.2 * paddle.randn(weight.shape))
     return tower
@@ -28,9 +28,10 @@ def _gradients(tower: SequenceTower) -> dict[str, np.ndarray]:
     return found
 
 
-def test_training_and_serving_paths_of_the_tower_agree_in_loss_and_gradient() -> None:
+@pytest.mark.parametrize("length", [9, SHORT + 1])  # each has an attention of its own
+def test_training_and_serving_paths_of_the_tower_agree_in_loss_and_gradient(length: int) -> None:
     rng = np.random.default_rng(0)
-    tower, sequence = _tower(), rng.integers(1, 31, (3, 9))
+    tower, sequence = _tower(length), rng.integers(1, 31, (3, 9))
     sequence[1, 4:] = 0
     places = np.flatnonzero(sequence.ravel())
     feeds = [paddle.to_tensor(a) for a in (sequence, places, rng.integers(1, 31, len(places)))]
