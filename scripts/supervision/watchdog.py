@@ -1,7 +1,7 @@
 """`python -m scripts.supervision.watchdog`: kill what hangs, so that supervisord starts it again.
 
 Supervisord runs it beside the parts. Each part that runs here is asked every two seconds whether it lives
-(`health.check_alive`); one that has answered nothing for 18 s, to four questions in a row at least, is killed
+(`health.check_alive`); one that has answered nothing for 16 s, to four questions in a row at least, is killed
 with its whole process group, for a process that stands still does not heed SIGTERM. So a hang of twelve
 seconds ends by itself and one for good within 30 s. A part that has never answered since its start has two
 minutes for it: a store may have much to read. One that works meanwhile (a tenth of a core or more) has one

@@ -14,7 +14,7 @@ from concurrent.futures import Executor
 from contextlib import suppress
 
 BEAT_S = 1.0
-HUNG_S = 18.0  # as long as the watchdog of parts waits: a hang of some seconds may end by itself
+HUNG_S = 16.0  # as long as the watchdog of parts waits: a hang of some seconds may end by itself
 _LOOK_S = 1.0  # a parent that did not look for so long was held up itself
 
 
