@@ -20,7 +20,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -118,6 +118,7 @@ class Watchdog:
     parts: Mapping[str, Part]
     restarts_file: Path
     watches: dict[str, Watch] = field(default_factory=dict)
+    losses: dict[str, Watch] = field(default_factory=dict)
     processes: dict[str, Process] = field(default_factory=dict)
     stop: threading.Event = field(default_factory=threading.Event)
     kill: Callable[[int], None] = kill_group
@@ -153,34 +154,36 @@ class Watchdog:
             wait_s = _EVERY_S if self.ask(part, process) else _AGAIN_S
 
     def ask(self, part: Part, process: Process) -> bool:
-        """Ask one part, kill it if it hangs; whether it answered."""
-        asked_at = time.monotonic()
+        """Ask one part, kill it if it hangs; whether it answered, and has lost nobody."""
+        asked_at, silent, lost = time.monotonic(), "", ""
         try:
-            problem = check_alive(part, _TIMEOUT_S)
-        except CutOff as lost:
-            now = time.monotonic()
-            ours = [
-                name
-                for name in lost.services
-                if name in self.watches and self.watches[name].answers_well(now)
-            ]
-            problem = f"not answered by {', '.join(ours)}" if ours else ""
+            silent = check_alive(part, _TIMEOUT_S)
+        except CutOff as error:
+            lost = self._lost(error.services)
         now = time.monotonic()
         watch = self.watches[part.name]
-        if not problem and not (watch.answered and watch.pid == process.pid):
+        if not silent and not (watch.answered and watch.pid == process.pid):
             log.info("watchdog.first_answer", part=part.name, pid=process.pid)
-        if problem and watch.failures == 0 and watch.answered and watch.pid == process.pid:
-            log.info("watchdog.no_answer", part=part.name, pid=process.pid, problem=problem)
-        used_s = processor_s(process.pid) if problem else 0.0
-        if watch.hangs(process.pid, process.uptime_s, asked_at, now, problem, used_s):
-            log.error(
-                "watchdog.killed", part=part.name, pid=process.pid, problem=problem,
-                silent_s=round(now - watch.answered_at, 1), questions=watch.failures,
-            )  # fmt: skip
-            self.kill(process.pid)
-            watch.pid = 0
-            self._count(part.name)
-        return not problem
+        if silent and watch.failures == 0 and watch.answered and watch.pid == process.pid:
+            log.info("watchdog.no_answer", part=part.name, pid=process.pid, problem=silent)
+        used_s = processor_s(process.pid) if silent or lost else 0.0
+        for counted, problem in ((watch, silent), (self.losses.setdefault(part.name, Watch()), lost)):
+            if counted.hangs(process.pid, process.uptime_s, asked_at, now, problem, used_s):
+                log.error(
+                    "watchdog.killed", part=part.name, pid=process.pid, problem=problem,
+                    silent_s=round(now - counted.answered_at, 1), questions=counted.failures,
+                )  # fmt: skip
+                self.kill(process.pid)
+                counted.pid = 0
+                self._count(part.name)
+        return not silent and not lost
+
+    def _lost(self, services: Iterable[str]) -> str:
+        """What a front end has lost: services that do not answer it, but us."""
+        now = time.monotonic()
+        watched = {name: self.watches[name] for name in services if name in self.watches}
+        lost = [name for name, watch in watched.items() if watch.answers_well(now)]
+        return f"not answered by {', '.join(lost)}" if lost else ""
 
     def _count(self, name: str) -> None:
         with self._lock:

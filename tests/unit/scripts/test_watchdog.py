@@ -138,6 +138,24 @@ def test_a_front_end_is_killed_only_if_the_lost_service_answers_others(
     assert read_restarts(tmp_path / "r.json") == ({"web1": 1} if kills else {})
 
 
+def test_silence_and_a_lost_service_are_counted_apart(
+    server: ThreadingHTTPServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(watchdog.time, "monotonic", lambda: now[0])
+    killed = list[int]()
+    dog = Watchdog(
+        Supervisor(tmp_path), {}, tmp_path / "r.json", {"web1": Watch(), "item": Watch()}, kill=killed.append
+    )
+    process = Process("web1", "RUNNING", 7, 0.0, LONG)
+    nobody = Part("web1", "front end", 3, ("x",), 1, "web", "127.0.0.1:1")
+    for part in (nobody, nobody, nobody, front_end(server), front_end(server), front_end(server)):
+        now[0] += 4.0
+        dog.watches["item"].hangs(9, LONG, now[0], now[0], "")
+        dog.ask(part, process)
+    assert killed == []
+
+
 def test_what_listens_but_says_nothing_does_not_live() -> None:
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
