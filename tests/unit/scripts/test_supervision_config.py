@@ -77,8 +77,8 @@ def test_nginx_listens_on_loopback_before_both_front_ends_and_passes_the_request
     text = nginx_conf(Settings(_env_file=None, state_dir=tmp_path, port_offset=100))
 
     assert "listen 127.0.0.1:5258;" in text
-    assert "server 127.0.0.1:5100 max_fails=" in text
-    assert "server 127.0.0.1:5101 max_fails=" in text
+    assert "server 127.0.0.1:5100 max_conns=32 max_fails=" in text
+    assert "server 127.0.0.1:5101 max_conns=32 max_fails=" in text
     assert "proxy_set_header X-Request-ID $ecrs_request_id;" in text
     assert "@{" not in text
 
