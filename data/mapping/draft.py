@@ -202,7 +202,8 @@ def _form(sample: Sample) -> list[str]:
     if not form.quoted:
         lines.append("quoted = false")
     if form.encoding != "utf-8":
-        lines.append(f"encoding = {_text(form.encoding)}")
+        doubt = "" if sample.sure else "  # probably: does `check` show letters such as é right?"
+        lines.append(f"encoding = {_text(form.encoding)}{doubt}")
     if form.columns:
         lines.append(f"columns = {_list(form.columns)}  # the file has no header: give names")
     return lines

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from data.compressed import members
 from data.errors import DataError
 from data.parquet_rows import read_parquet_rows
-from data.readers.encoding import AUTO, encoding_of
+from data.readers.encoding import probable_encoding
 from data.readers.excel import read_excel
 from data.readers.jsonl import read_json_lines
 from data.readers.table_file import format_by_name
@@ -42,6 +42,8 @@ class Sample:
     """One of `data.readers.table_file.FORMATS`."""
     form: TextFormat
     columns: Mapping[str, Sequence[str]]
+    sure: bool = True
+    """False where another encoding is nearly as likely."""
 
     @property
     def rows(self) -> int:
@@ -53,9 +55,9 @@ def look(path: Path) -> Sample:
     """The first rows of a file; `DataError` for one that cannot be read as a table."""
     if not path.is_file():
         raise DataError(f"{path}: no such file")
-    kind, form, rejects = format_by_name(path), TextFormat(), Rejects(max_rate=1.0)
+    kind, form, sure, rejects = format_by_name(path), TextFormat(), True, Rejects(max_rate=1.0)
     if kind == "csv":
-        form = _text_form(path)
+        form, sure = _text_form(path)
         rows = read_rows(path, "sample", (), rejects, form)
     elif kind == "xlsx":
         rows = read_excel(path, "", "sample", (), ".", no_progress)
@@ -66,7 +68,7 @@ def look(path: Path) -> Sample:
     columns = _columns(rows)
     if not columns:
         raise DataError(f"{path}: no row could be read as a table")
-    return Sample(path, kind, form, columns)
+    return Sample(path, kind, form, columns, sure)
 
 
 def _columns(batches: Iterator[Rows]) -> dict[str, list[str]]:
@@ -80,9 +82,12 @@ def _columns(batches: Iterator[Rows]) -> dict[str, list[str]]:
     return {name: texts[:ROWS] for name, texts in columns.items()}
 
 
-def _text_form(path: Path) -> TextFormat:
+def _text_form(path: Path) -> tuple[TextFormat, bool]:
+    """How the text is written, and whether the encoding is sure."""
     member = members(path, "*")[0] if path.suffix == ".zip" else ""
-    encoding = encoding_of(path, AUTO, member)
+    encoding, sure = probable_encoding(path, member)
+    if not encoding:
+        raise DataError(f"{path}: is in no encoding that is known here; save it as UTF-8")
     with open_text(path, encoding, no_progress, member) as text:
         head = list(islice(iter(lambda: text.readline(_HEAD_CHARACTERS), ""), _HEAD_LINES))
     if not head:
@@ -93,8 +98,8 @@ def _text_form(path: Path) -> TextFormat:
     form = TextFormat(delimiter, encoding, quoted=len(delimiter) == 1, member=member)
     rows = _split(head, delimiter)
     if _is_header(rows[0]):
-        return form
-    return replace(form, columns=tuple(f"column{number}" for number in range(1, len(rows[0]) + 1)))
+        return form, sure
+    return replace(form, columns=tuple(f"column{number}" for number in range(1, len(rows[0]) + 1))), sure
 
 
 def _split(lines: Sequence[str], delimiter: str) -> list[list[str]]:

@@ -40,20 +40,25 @@ def encoding_of(path: Path, encoding: str, member: str = "") -> str:
     """
     if encoding.lower() not in (AUTO, "utf-8", "utf8"):
         return encoding
+    name, sure = probable_encoding(path, member)
+    if not name:
+        raise DataError(f"{path}: is not UTF-8; name its encoding, or save it as UTF-8")
+    if name.startswith("utf") or (encoding.lower() == AUTO and sure):
+        return name
+    raise DataError(
+        f'{path}: is not UTF-8, but probably {name}: say encoding = "{name}", or save it as UTF-8'
+    )
+
+
+def probable_encoding(path: Path, member: str = "") -> tuple[str, bool]:
+    """The encoding that a file most likely has, empty if it looks like none, and whether that is sure."""
     mark, lines = _sample(path, member)
     if mark:
-        return mark
+        return mark, True
     broken = [line for line in lines if not _is_utf8(line)]
     if len(broken) <= len(lines) / 2:  # single damaged lines are rejects
-        return "utf-8"
-    probable, sure = guessed(b"".join(broken))
-    if not probable:
-        raise DataError(f"{path}: is not UTF-8; name its encoding, or save it as UTF-8")
-    if encoding.lower() == AUTO and sure:
-        return probable
-    raise DataError(
-        f'{path}: is not UTF-8, but probably {probable}: say encoding = "{probable}", or save it as UTF-8'
-    )
+        return "utf-8", True
+    return guessed(b"".join(broken))
 
 
 def guessed(sample: bytes) -> tuple[str, bool]:

@@ -134,6 +134,14 @@ def test_files_of_the_same_columns_are_one_table_and_a_file_may_have_no_header(t
     assert (found["events"]["delimiter"], found["events"]["quoted"]) == ("::", False)
 
 
+def test_an_encoding_that_is_not_sure_is_written_with_a_question(tmp_path: Path) -> None:
+    rows = "1,Crème brûlée,2024-01-02\n2,Théière,2024-01-03\n1,Hôtel à Noël,2024-01-04\n"
+    (tmp_path / "ventes.csv").write_bytes(("client,product,date\n" + rows).encode("cp1252"))
+    assert main(["init", str(tmp_path / "ventes.csv")]) == 0
+    assert 'encoding = "cp1252"  # probably' in (tmp_path / "shop.toml").read_text("utf-8")
+    assert main(["check", str(tmp_path / "shop.toml")]) == 0
+
+
 def test_parquet_is_looked_at_too(tmp_path: Path) -> None:
     times = pa.array([1_700_000_000_000, 1_700_000_001_000], pa.timestamp("ms"))
     columns = {"user": ["u", "v"], "item": [1, 2], "ts": times}
