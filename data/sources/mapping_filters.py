@@ -99,6 +99,8 @@ def exclude(table: TableReader) -> Exclude:
     given = table.table("exclude", required=False)
     found = Exclude(_patterns(given, "item_id"), _patterns(given, "title"))
     given.refuse_unknown()
+    if found.title and not table.has("title"):
+        raise table.error("exclude", "has patterns of titles, but no title column is named")
     return found
 
 

@@ -41,7 +41,7 @@ def where(rows: Rows, conditions: Sequence[Condition], file: TableFile, rejects:
 
 def only_products(rows: Rows, config: Mapped, file: TableFile, no_products: IdSet, rejects: Rejects) -> Rows:
     """Items' rows without what the mapping excludes; the ids of those are remembered for the events."""
-    bad = _excluded(_columns(rows, file), config.items.item_id, config)
+    bad = _excluded(_columns(rows, file), config.items.item_id, config.items.title, config)
     if bad.any():
         no_products.add(_columns(_chosen(rows, bad), file).ids(config.items.item_id))
     return _without(rows, bad, NO_PRODUCT, rejects)
@@ -59,7 +59,8 @@ def event_parts(rows: Rows, config: Mapped, no_products: IdSet, rejects: Rejects
             rejects.leave_out(rows.table, f"{events.type} is {value}", count)
         rows = _dropped(rows, np.asarray(ignored.to_numpy(zero_copy_only=False), np.bool_), rejects)
     cols = _columns(rows, file)
-    bad = _excluded(cols, events.item_id, config)
+    # Where the items have files of their own, the title's column is theirs, whatever the events' file has.
+    bad = _excluded(cols, events.item_id, None if config.items_file else config.items.title, config)
     if len(no_products):
         bad |= no_products.contains(_columns(rows, file).ids(events.item_id))
     rows = _without(rows, bad, NO_PRODUCT, rejects)
@@ -79,14 +80,13 @@ def _kind_of_returns(config: Mapped) -> str:
     return "" if returns is None else RETURN if returns.do == TAKE_BACK else returns.do
 
 
-def _excluded(cols: Columns, id_column: str, config: Mapped) -> Mask:
-    items = config.items
+def _excluded(cols: Columns, id_column: str, title: str | None, config: Mapped) -> Mask:
+    exclude = config.items.exclude
     bad = pa.repeat(pa.scalar(False), len(cols))
-    if items.exclude.item_id:
-        bad = pc.or_(bad, patterns.matches(cols.category(id_column), items.exclude.item_id))
-    # An events' file has titles only where the items have no file of their own.
-    if items.exclude.title and items.title and items.title in cols.rows.columns:
-        bad = pc.or_(bad, patterns.matches(cols.text(items.title), items.exclude.title))
+    if exclude.item_id:
+        bad = pc.or_(bad, patterns.matches(cols.category(id_column), exclude.item_id))
+    if exclude.title and title:
+        bad = pc.or_(bad, patterns.matches(cols.text(title), exclude.title))
     return np.asarray(bad.to_numpy(zero_copy_only=False), np.bool_)
 
 

@@ -113,6 +113,7 @@ def test_what_is_no_product_becomes_no_item_whichever_table_tells(raw: Path, run
     assert adds_up(result)["left_out"] == {"no product": 3}
 
     own = f'[items]\nfile = "items.csv"\nitem_id = "id"\ntitle = "name"\n{alone}'
+    log += "u,a,2024-01-01,page with postage\n"  # a column of that name in the events' file is another one
     result = prepared(raw, run, SALES + own, log, items="id,name\na,Ant\nq,DHL postage 5 kg\n")
     assert result.column("items", "item_id") == ["a", "POSTER"]
     assert adds_up(result)["left_out"] == {"no product": 3}
@@ -217,6 +218,7 @@ def test_without_times_rows_sorted_by_shopper_are_spread_over_the_year_for_each(
         ("value = { sum = ['n'] }", "value.product: is missing"),
         ("[users]\nwhere = [{ column = 'n', known = true }]", "[users] where: [users] has no file"),
         ("[items]\nexclude = { brand = 'x' }", "exclude.brand: unknown key"),
+        ("[items]\nexclude = { title = 'x' }", "exclude: has patterns of titles, but no title column"),
     ],
 )
 def test_a_mistake_is_told_with_its_key(extra: str, told: str, raw: Path, run: Run) -> None:
