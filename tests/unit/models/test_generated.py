@@ -72,5 +72,5 @@ def test_the_command_writes_what_the_protocol_reads(tmp_path: Path) -> None:
 
 def test_too_few_items_are_said_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["sparse-set", "--out", str(tmp_path / "x"), "--items", "10"]) == 1
-    assert "--items 180 or more" in capsys.readouterr().err
+    assert "--items 360 or more" in capsys.readouterr().err
     assert not (tmp_path / "x").exists()
