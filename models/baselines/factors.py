@@ -31,10 +31,10 @@ class ImplicitAls:
     def __init__(
         self,
         factors: int = 64,
-        unobserved: float = 0.1,
-        regularization: float = 0.03,
+        unobserved: float = 0.3,
+        regularization: float = 0.01,
         exponent: float = 1.0,
-        epochs: int = 12,
+        epochs: int = 8,
     ) -> None:
         """``unobserved``: α₀, ``regularization``: λ, ``exponent``: ν."""
         self._factors, self._epochs = factors, epochs

@@ -52,8 +52,8 @@ GRIDS: dict[str, Grid] = {
     "ials": Grid(
         {"factors": 64, "exponent": 1.0, "epochs": 8},
         [
-            {"unobserved": (0.03, 0.1, 0.3, 1.0), "regularization": (0.003, 0.01, 0.03, 0.1)},
-            {"factors": (32, 128)},
+            {"unobserved": (0.1, 0.2, 0.4, 0.8), "regularization": (0.002, 0.005, 0.01, 0.02, 0.05)},
+            {"factors": (32, 128, 256)},
             {"epochs": (4, 16)},
         ],
     ),
