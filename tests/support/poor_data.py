@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from data.canonical import EVENTS, items_schema, users_schema
+from data.dataset import load_dataset
 from models.features import DAY_MS
 
 START = 1_500_000_000_000
@@ -73,29 +76,25 @@ def write_poor(
         kinds[: events // 2] = "view"
     numbers = range(items)
 
-    def known(part: str, values: list[object], kind: pa.DataType) -> pa.Array:
-        return pa.array([None] * items if part in without else values, kind)
+    def known(part: str, values: list[object]) -> list[object]:
+        return [None] * items if part in without else values
 
     tables = {
         "users": {"user_id": [f"u{user}" for user in range(users)]},
         "items": {
             "item_id": [str(n) for n in numbers],
-            "title": known("titles", [f"Thing {n}" for n in numbers], pa.string()),
-            "category_path": known(
-                "categories", [["all", f"c{n % 4}"] for n in numbers], pa.list_(pa.string())
-            ),
-            "brand": known("brands", [f"b{n % 5}" for n in numbers], pa.string()),
-            "shop": pa.array([None] * items, pa.string()),
-            "price": known("prices", [1.0 + n for n in numbers], pa.float64()),
+            "title": [f"Product {n}" if "titles" in without else f"Thing {n}" for n in numbers],
+            "category_path": [[] if "categories" in without else ["all", f"c{n % 4}"] for n in numbers],
+            "brand": known("brands", [f"b{n % 5}" for n in numbers]),
+            "price": known("prices", [1.0 + n for n in numbers]),
             "available": [True] * items,
-            "listed_at": pa.array([None] * items, pa.timestamp("ms")),
         },
         "events": {
             "user_id": [f"u{user}" for user in who.tolist()],
             "item_id": [str(item) for item in what.tolist()],
             "type": kinds.tolist(),
-            "at": pa.array(at.tolist(), pa.timestamp("ms")),
-            "value": pa.array([1.0] * events, pa.float32()),
+            "at": at.tolist(),
+            "value": [1.0] * events,
         },
     }
     text = TOML
@@ -106,7 +105,12 @@ def write_poor(
         tables["items"]["maker"] = [f"m{n % 5}" for n in numbers]
         text += ITEM_FEATURE
     folder.mkdir(parents=True, exist_ok=True)
-    for name, columns in tables.items():
-        pq.write_table(pa.table(columns), folder / f"{name}.parquet")
     (folder / "dataset.toml").write_text(text, "utf-8")
+    dataset = load_dataset(folder / "dataset.toml")
+    schemas = {"users": users_schema(dataset), "items": items_schema(dataset), "events": EVENTS}
+    for name, schema in schemas.items():
+        rows = len(next(iter(tables[name].values())))
+        columns = {field.name: tables[name].get(field.name, [None] * rows) for field in schema}
+        pq.write_table(pa.table(columns, schema), folder / f"{name}.parquet")
+    (folder / "report.json").write_text(json.dumps({"fingerprint": f"{sorted(without)}"}), "utf-8")
     return folder
