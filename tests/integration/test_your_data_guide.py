@@ -18,8 +18,10 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from models.release import Release
+from models.release import Release, list_releases
 from services.settings import ROOT
+from tests.support.shop import Shop
+from tests.support.visitor import Visitor
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -104,7 +106,15 @@ def follow(command: str, folder: Path) -> str:
     return done.stdout + done.stderr
 
 
-def test_the_guide_leads_from_one_csv_to_a_release_with_names_and_shoppers(tmp_path: Path) -> None:
+def targets(heading: str) -> list[str]:
+    """What the guide says to `make` under a heading, in order."""
+    text = re.search(rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", GUIDE, re.MULTILINE | re.DOTALL)
+    assert text is not None
+    return re.findall(r"^ECRS_DATASET=myshop make (\w+)$", text[1], re.MULTILINE)
+
+
+@pytest.mark.timeout(1500)
+def test_the_guide_leads_from_one_csv_to_an_open_shop_and_on_to_names_and_shoppers(tmp_path: Path) -> None:
     write_shop(tmp_path)
     steps = commands()
     init, check = steps[FIRST]
@@ -120,21 +130,34 @@ def test_the_guide_leads_from_one_csv_to_a_release_with_names_and_shoppers(tmp_p
     file.write_text(first, "utf-8")
     follow(check, tmp_path)
     follow(prepare, tmp_path)
-    bare = pq.read_table(tmp_path / "prepared" / "myshop" / "items.parquet")
-    file.write_text(first + mapping(MORE), "utf-8")
-    assert steps[MORE] == [prepare, train]
-    follow(prepare, tmp_path)
-    full = pq.read_table(tmp_path / "prepared" / "myshop" / "items.parquet")
-    follow(train, tmp_path)
+    assert targets("4. Open the shop") == ["up"]
+    with Shop(tmp_path, "myshop").running() as shop:  # make up, which trains: nothing has been released yet
+        visitor = Visitor(shop.front_ends[0])
+        (bare,) = list_releases(tmp_path / "releases")
+        assert "Product A-" in visitor.read("/")
+        file.write_text(first + mapping(MORE), "utf-8")
+        assert steps[MORE] == [prepare, train]
+        follow(prepare, tmp_path)
+        follow(train, tmp_path)
+        served = {row["release"] for row in shop.status().values()} - {""}
+        for target in targets(MORE):
+            done = shop.command(target)
+            assert done.returncode == 0, done.stdout + done.stderr
+        switched = {row["release"] for row in shop.status().values()} - {""}
+        shown = visitor.read("/items/A-1")
+        form = visitor.read("/register")
 
-    assert bare["title"][0].as_py().startswith("Product A-")
+    assert targets(MORE) == ["load", "release"]
+    full = pq.read_table(tmp_path / "prepared" / "myshop" / "items.parquet")
     assert full.num_rows == PRODUCTS
     assert full["category_path"][0].as_py() == ["Pantry", "Oil"]
     assert full["price"][1].as_py() == pytest.approx(1.9)
-    (name,) = (folder.name for folder in (tmp_path / "releases").iterdir() if folder.is_dir())
-    release = Release.load(tmp_path / "releases" / name)
-    assert release.manifest["dataset"] == "myshop"
+    (rich,) = {*list_releases(tmp_path / "releases")} - {bare}
+    assert (served, switched) == ({bare}, {rich})
+    release = Release.load(tmp_path / "releases" / rich)
     assert {field.name for field in release.schema.user_fields} >= {"region", "age"}
+    assert "Thing 1" in shown
+    assert "north" in form
 
 
 def test_the_made_up_shop_is_prepared_as_the_guide_says_without_postage_fees_and_returns(
