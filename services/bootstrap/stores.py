@@ -58,7 +58,7 @@ def item_client(settings: Settings) -> ItemClient:
 
 
 def item_app(settings: Settings) -> App:
-    """The item service as a server; ready while Redis answers. Its search follows some seconds later."""
+    """The item service as a server; ready once its search is built, while Redis answers."""
     part, releases = _item(settings)
     return app(
         settings,
@@ -87,9 +87,14 @@ def _item(settings: Settings) -> tuple[Part[ItemService], ReleaseStore[Popularit
 
     releases = ReleaseStore(settings.artifacts_dir, load, client).open()
     search = SearchFeed(store, releases.get).open()
+
+    def ready() -> None:
+        store.check()
+        _ = search.engine  # raises Unavailable until it is built
+
     part = Part(
         ItemService(store, search),
-        ready=store.check,
+        ready=ready,
         close=closing(search.close, releases.close, store.close),
     )
     return part, releases
