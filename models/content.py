@@ -29,6 +29,7 @@ FloatArray = npt.NDArray[np.float32]
 
 KEPT = 40  # terms of an item
 LEAST = 0.1  # cosine; less is chance
+_COMPARED, _COMPARED_ITEMS = 10, 2_000  # neighbours of an item, items: what is compared with purchases
 _WORD, _PART, _DESCRIPTION, _CATEGORY, _BRAND = 1.0, 0.2, 0.4, 1.0, 0.5
 
 
@@ -106,3 +107,28 @@ class ContentNeighbours:
     other_ids: tuple[str, ...]  # items of the data that are not in the release
     rows: npt.NDArray[np.int32]  # [M, K] of the release, best first, -1 = none
     scores: npt.NDArray[np.float16]  # [M, K]
+
+
+def confirmed_by_purchases(rows: npt.NDArray[np.int32], neighbours: npt.NDArray[np.int32]) -> float:
+    """Whether what is written alike is also bought together: an odds ratio, 1 where no more than by chance.
+
+    The odds that one of an item's first ten neighbours by content is among its neighbours by purchases, over
+    the odds of any item of the release. NaN where no item has both.
+
+    Args:
+        rows: by content, [N, K], -1 = none. neighbours: by purchases, [N, L], -1 = none.
+    """
+    listed = rows[:, :_COMPARED]
+    both = np.flatnonzero((listed >= 0).any(axis=1) & (neighbours >= 0).any(axis=1))
+    if not len(both):
+        return float("nan")
+    looked_at = both[np.linspace(0, len(both) - 1, min(len(both), _COMPARED_ITEMS)).astype(np.int64)]
+    there, hits, bought = 0, 0, 0
+    for row in looked_at.tolist():
+        by_content, by_purchases = listed[row][listed[row] >= 0], neighbours[row][neighbours[row] >= 0]
+        there += len(by_content)
+        hits += int(np.isin(by_content, by_purchases).sum())
+        bought += len(by_purchases)
+    share = (hits + 0.5) / (there + 1)  # half a hit more and less: never 0 or 1
+    chance = min(bought / len(looked_at) / max(len(rows) - 1, 1), 0.99)
+    return float(share / (1 - share) * (1 - chance) / chance)

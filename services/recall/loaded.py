@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import Lock
@@ -12,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 
+from models.content import confirmed_by_purchases
 from models.content_store import read_content
 from models.features import EVENT_TYPES, FeatureSchema, HistorySummary, UserContext
 from models.new_items_store import read_new_items
@@ -24,7 +26,7 @@ from services.recall.availability import LiveSet
 from services.recall.catalogue import Catalogue, Mask, Rows
 from services.recall.fresh import FreshItems
 from services.recall.index.port import Vector, VectorIndex
-from services.recall.merge import Found
+from services.recall.merge import Found, similar_quotas
 from services.recall.vector_search import VectorSearch
 
 _QUIET = 4  # ONNX Runtime's own log: fatal only, since failures are raised
@@ -87,6 +89,11 @@ class LoadedRelease:
         self.fresh = FreshItems(stored, self.schema, self.table.data_end) if stored is not None else None
         content = read_content(release)
         self.alike = AlikeItems(content, self.item_ids, self.schema) if content is not None else None
+        self.similar_quotas = similar_quotas(
+            confirmed_by_purchases(content.rows[: len(self.item_ids)], self.neighbours)
+            if content is not None
+            else math.nan
+        )
         takers = [part for part in (self.fresh, self.alike) if part is not None]
         self.registered = Registered(takers) if takers else None
         self._tower = tower

@@ -7,8 +7,9 @@ the list, and a channel that runs out leaves its turns to the others.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Protocol
@@ -50,7 +51,7 @@ class Quotas:
     trending: float = 0.04
     segment: float = 0.04
     new: float = 0.02
-    content: float = 0.48  # of similar items: vectors say less of rarely bought ones (docs/quality.md)
+    content: float = 0.48  # of similar items, at the most: see `similar_quotas`
     leading: int = 0  # the first items of `segment` come before all turns
 
     def of(self, channel: str) -> float:
@@ -59,6 +60,18 @@ class Quotas:
 
 
 # As `Recaller.for_new` draws candidates of shoppers without events: what suits the profile leads.
+def similar_quotas(confirmed: float) -> Quotas:
+    """Quotas of similar items, by how far purchases confirm what is written alike (`confirmed_by_purchases`).
+
+    Vectors say less of rarely bought items (docs/quality.md), so content has up to four times the share of
+    `two_tower`; a quarter of it where titles tell nothing of what goes together, as those of films.
+    """
+    quotas = Quotas()
+    if math.isnan(confirmed):
+        return quotas
+    return replace(quotas, content=quotas.two_tower * min(max(confirmed - 1.0, 0.25), 4.0))
+
+
 NEW_SHOPPER = Quotas(segment=0.65, two_tower=0.20, popular=0.08, trending=0.05, new=0.02, leading=40)
 
 

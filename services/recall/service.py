@@ -55,6 +55,7 @@ class RecallService:
     ) -> None:
         self._releases, self._availability = releases, availability
         self._quotas, self._new_shopper = quotas or Quotas(), quotas or NEW_SHOPPER
+        self._similar = quotas  # None: those of the release
 
     def recall_items(
         self,
@@ -145,7 +146,7 @@ class RecallService:
                     degraded.add(Degradation.INDEX)
         candidates: tuple[Candidate, ...] = tuple(
             replace(one, reason_item_id=item_id) if one.channels[0] == "content" else one
-            for one in merge(found, self._quotas, top_k, loaded.item_ids)
+            for one in merge(found, self._similar or loaded.similar_quotas, top_k, loaded.item_ids)
         )
         reports = tuple(ChannelReport(name, len(part.rows)) for name, part in found.items())
         return RecallResult(candidates, loaded.name, frozenset(degraded), reports)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.content import KEPT, ContentNeighbours
+from models.content import KEPT, ContentNeighbours, confirmed_by_purchases
 from models.content_fit import NEIGHBOURS, fit_content
 from models.content_store import read_content
 from models.features.text import TextHasher
@@ -141,3 +141,17 @@ def test_a_release_without_such_files_has_none_and_a_damaged_one_is_refused(tmp_
     np.save(folder / "content_boosts.npy", np.ones(3, np.float32))
     with pytest.raises(ReleaseError, match="train again"):
         read_content(release)
+
+
+def test_purchases_confirm_what_is_written_alike_or_do_not() -> None:
+    rng = np.random.default_rng(5)
+    kinds = np.arange(200) % 10
+    same = np.stack([rng.choice(np.flatnonzero(kinds == kind), 15, replace=False) for kind in kinds])
+    chance = np.stack([rng.choice(200, 15, replace=False) for _ in kinds])
+    bought = np.full((200, 30), -1, np.int32)
+    for row, kind in enumerate(kinds.tolist()):
+        bought[row, :20] = rng.permutation(np.flatnonzero(kinds == kind))
+
+    assert confirmed_by_purchases(same.astype(np.int32), bought) > 100
+    assert 0.7 < confirmed_by_purchases(chance.astype(np.int32), bought) < 1.4
+    assert np.isnan(confirmed_by_purchases(np.full((200, 15), -1, np.int32), bought))

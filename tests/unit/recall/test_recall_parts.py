@@ -10,7 +10,7 @@ import pytest
 from services.common.rpc.breaker import Breaker
 from services.recall.availability import Availability
 from services.recall.index.port import IndexUnavailable
-from services.recall.merge import NEW_SHOPPER, Found, Quotas, merge
+from services.recall.merge import NEW_SHOPPER, Found, Quotas, merge, similar_quotas
 from services.recall.vector_search import VectorSearch
 from tests.support.request_path import BrokenIndex
 
@@ -137,3 +137,13 @@ def test_the_set_is_read_again_in_the_background() -> None:
     availability.open()
     assert twice.wait(5)
     availability.close()
+
+
+@pytest.mark.parametrize(
+    ("confirmed", "share"),
+    [(float("nan"), 4.0), (40.0, 4.0), (3.0, 2.0), (1.0, 0.25), (0.6, 0.25)],
+)
+def test_content_leads_similar_items_as_far_as_purchases_confirm_it(confirmed: float, share: float) -> None:
+    quotas = similar_quotas(confirmed)
+
+    assert quotas.content == pytest.approx(share * quotas.two_tower)
