@@ -81,7 +81,14 @@ def test_no_page_leads_away_from_the_site(site: Site) -> None:
 
 def test_every_page_with_a_plain_address_can_be_reached(site: Site) -> None:
     reached = {kind.split(" ")[0] for found in site.crawls.values() for kind in found.kinds}
-    not_links = {"health.healthz", "health.readyz", "console.sign_in", "console.live", "static"}
+    not_links = {
+        "health.healthz",
+        "health.readyz",
+        "health.reachz",
+        "console.sign_in",
+        "console.live",
+        "static",
+    }
     pages = {
         rule.endpoint
         for rule in site.app.url_map.iter_rules()
