@@ -37,11 +37,11 @@ class ItemKnn:
             similar[np.arange(len(similar)), begin + np.arange(len(similar))] = 0.0
             least = -np.partition(-similar, count, axis=1)[:, count : count + 1]
             lines.append(scipy.sparse.csr_matrix(np.where(similar > least, similar, 0.0).astype(np.float32)))
-        self._similar = scipy.sparse.vstack(lines).tocsr()  # line: an item, columns: its neighbours
+        self.similar = scipy.sparse.vstack(lines).tocsr()  # line: an item, columns: its neighbours
 
     def scores(self, users: npt.NDArray[np.int64]) -> npt.NDArray[np.floating[Any]]:
         """[B, N]"""
-        return np.asarray((self._bought[users] @ self._similar).toarray())
+        return np.asarray((self._bought[users] @ self.similar).toarray())
 
 
 class TifuKnn:

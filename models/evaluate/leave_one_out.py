@@ -19,7 +19,7 @@ import json
 import resource
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +38,8 @@ from models.evaluate.ranking import RankedLists, described, per_user, top_k
 from models.evaluate.report import settings_of
 from models.evaluate.retail_command import prepared_folder, source_arguments
 from models.evaluate.seeds import add_seeds, joined, mean_users
-from models.evaluate.sequence_settings import settings_for
-from models.evaluate.sequences import LeaveOneOut, Sequences, load_ml1m, load_sasrec, load_shop, split
+from models.evaluate.sequence_settings import TowerSetup, setup_for
+from models.evaluate.sequences import LeaveOneOut, Sequences, Taken, load_ml1m, load_sasrec, load_shop, split
 from models.sequence import SequenceConfig
 
 _BASELINES = ("popularity", "itemknn", "ease", "ials")
@@ -59,9 +59,11 @@ class Plan:
     members: int
     content: bool
 
-    def settings(self, data: Sequences) -> tuple[SequenceConfig, int]:
-        """The tower's settings, and how many make one."""
-        return settings_for(data) if self.config is None else (self.config, self.members)
+    def setup(self, data: Sequences) -> TowerSetup:
+        """The towers, less what the command line says."""
+        if self.config is None:
+            return setup_for(data)
+        return TowerSetup(self.config, self.members, self.content)
 
 
 PLANS = {
@@ -93,6 +95,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--refit", action="store_true", help="in the end the tower learns from the validation items too"
     )
+    parser.add_argument(
+        "--memory",
+        type=float,
+        help="weight of the memory beside the tower (sequence_memory.py), 0: the tower alone; if not given, "
+        "0 on dense data and chosen on validation on sparse data",
+    )
 
 
 def sequences_of(options: argparse.Namespace, plan: Plan) -> Sequences:
@@ -112,6 +120,8 @@ def run(options: argparse.Namespace, console: Console) -> int:
     plan = PLANS[options.protocol]
     if options.refit and options.on == "validation":
         raise ProtocolError("--refit learns from the validation items: leave it out, or say --on test")
+    if options.memory is not None and not 0 <= options.memory < np.inf:
+        raise ProtocolError(f"--memory {options.memory}: give a number that is 0 or more")
     found = split(sequences_of(options, plan), options.on)
     seeds: list[int] = options.seeds or [options.seed]
     runs = []
@@ -178,34 +188,23 @@ def _fitted(
     options: argparse.Namespace, plan: Plan, found: LeaveOneOut, seed: int, console: Console
 ) -> tuple[Any, dict[str, Any]]:
     if options.method != "sequence":
-        name, taken = options.method, _Taken(found.seen)
+        name, taken = options.method, Taken(found.seen)
         chosen = _choose(name, split(found.data, "validation"), seed, console) if name in GRIDS else None
         method: Any = METHODS[name](**(chosen.settings if chosen else {}))
         method.fit(taken, seed)
         return method, settings_of(chosen) if chosen else {}
-    from models.evaluate.sequence_method import SequenceMethod  # noqa: PLC0415 - Paddle, only where asked
+    from models.evaluate.sequence_method import fitted  # noqa: PLC0415 - Paddle, only where asked
 
-    config, members = plan.settings(found.data)
-    config = config if options.epochs is None else replace(config, epochs=options.epochs)
-    members = options.members or members
-    towers = SequenceMethod(
-        config, members, plan.content, options.artifacts / options.protocol, options.refit
-    )
-    towers.fit(found, seed, console)
-    return towers, {
-        "epochs": config.epochs,
-        "settings": asdict(config),
-        "best_epochs": towers.best_epochs,
-        "members": members,
-        "refit_epochs": config.refit_epochs if options.refit else 0,
-        "towers": [folder.name for folder in towers.folders],
-        "max_difference": towers.max_difference,
-    }
+    setup = plan.setup(found.data)
+    config = setup.config if options.epochs is None else replace(setup.config, epochs=options.epochs)
+    memory = setup.memory if options.memory is None else options.memory
+    setup = TowerSetup(config, options.members or setup.members, plan.content, options.refit, memory)
+    return fitted(setup, options.artifacts / options.protocol, found, seed, console)
 
 
 def _choose(name: str, held: LeaveOneOut, seed: int, console: Console) -> Chosen:
     """Settings by N@10 of what is new to some of the users, on the validation items."""
-    taken, seen = _Taken(held.seen), held.seen
+    taken, seen = Taken(held.seen), held.seen
     users = np.sort(np.random.default_rng(seed).permutation(held.fresh)[:_CHOOSING_USERS])
     truth = held.truth[users]
 
@@ -217,13 +216,6 @@ def _choose(name: str, held: LeaveOneOut, seed: int, console: Console) -> Chosen
         return float(per_user(top_k(scores, _PLACES), truth, 10)["ndcg_at_10"].mean())
 
     return choose(name, GRIDS[name], value_of, console)
-
-
-@dataclass(frozen=True)
-class _Taken:
-    """What the baselines of this protocol read of a split."""
-
-    bought: Any
 
 
 def measured_users(found: LeaveOneOut, variant: str) -> Any:

@@ -7,7 +7,7 @@ unit vectors of the items by inner product.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ from rich.console import Console
 
 from models.evaluate.errors import ProtocolError
 from models.evaluate.ranking import per_user, top_k
+from models.evaluate.sequence_memory import SequenceWithMemory
+from models.evaluate.sequence_settings import TowerSetup
 from models.evaluate.sequence_training import BestWeights, encode_users, newest, train_tower
 from models.evaluate.sequences import IntArray, LeaveOneOut, split
 from models.export import ExportError, export_network, onnx_runner
@@ -116,3 +118,29 @@ class _Check:
         best = np.concatenate(rows)
         found = {**per_user(best, self._truth, 10), **per_user(best, self._truth, 20)}
         return {name: round(float(values.mean()), 5) for name, values in found.items()}
+
+
+def fitted(
+    setup: TowerSetup, artifacts: Path, found: LeaveOneOut, seed: int, console: Console
+) -> tuple[SequenceMethod | SequenceWithMemory, dict[str, Any]]:
+    """The method trained, and what the report says of it. Raises ProtocolError."""
+    config = setup.config
+    towers = SequenceMethod(config, setup.members, setup.content, artifacts, setup.refit)
+    method: SequenceMethod | SequenceWithMemory = towers
+    if setup.memory != 0:
+        chooser = SequenceMethod(config, setup.members, setup.content, artifacts)
+        method = SequenceWithMemory(towers, chooser, setup.memory)
+    method.fit(found, seed, console)
+    about = {
+        "epochs": config.epochs,
+        "settings": asdict(config),
+        "best_epochs": towers.best_epochs,
+        "members": setup.members,
+        "refit_epochs": config.refit_epochs if setup.refit else 0,
+        "towers": [folder.name for folder in towers.folders],
+        "max_difference": towers.max_difference,
+    }
+    if isinstance(method, SequenceWithMemory):
+        tried = [{**settings, "ndcg_at_10": round(value, 5)} for settings, value in method.tried]
+        about |= {"memory": method.settings, "memory_tried": tried}
+    return method, about

@@ -60,6 +60,13 @@ class LeaveOneOut:
         return np.flatnonzero(known == 0)
 
 
+@dataclass(frozen=True)
+class Taken:
+    """What the baselines of these protocols read of a split: its ``seen``."""
+
+    bought: Any
+
+
 def split(data: Sequences, on: str) -> LeaveOneOut:
     """The last item of each user is the ``test``, the one before it ``validation``."""
     hidden = 2 if on == "validation" else 1

@@ -13,13 +13,15 @@ import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
+from models.baselines.neighbours import ItemKnn
 from models.baselines.tuning import Grid
 from models.dataset import load_prepared
 from models.evaluate import leave_one_out
 from models.evaluate.errors import ProtocolError
 from models.evaluate.leave_one_out import arguments, rank, run
-from models.evaluate.sequence_settings import settings_for
-from models.evaluate.sequences import Sequences, load_ml1m, load_sasrec, load_shop, split
+from models.evaluate.sequence_memory import Memory, SequenceWithMemory, standard
+from models.evaluate.sequence_settings import TowerSetup, setup_for
+from models.evaluate.sequences import LeaveOneOut, Sequences, Taken, load_ml1m, load_sasrec, load_shop, split
 from models.sequence import SequenceConfig
 from tests.unit.models.prepared import write_prepared
 
@@ -165,15 +167,105 @@ def _sized(users: int, events: int, items: int) -> Sequences:
 
 
 def test_movielens_keeps_its_settings_and_sparse_data_stop_by_validation() -> None:
-    assert settings_for(_sized(6040, 165, 3416)) == (SequenceConfig(), 2)
-    sparse, members = settings_for(_sized(20_000, 9, 12_000))
-    assert members == 1
+    assert setup_for(_sized(6040, 165, 3416)) == TowerSetup(SequenceConfig(), members=2)  # no memory
+    found = setup_for(_sized(20_000, 9, 12_000))
+    sparse = found.config
+    assert found.members == 1
+    assert found.memory is None  # its weight is chosen
     assert sparse.patience > 0
     assert sparse.warm
     assert sparse.length == 9
     assert sparse.batch_tokens < SequenceConfig().batch_tokens
-    larger, _ = settings_for(_sized(32_000, 25, 15_000))
+    larger = setup_for(_sized(32_000, 25, 15_000)).config
     assert larger.epochs < sparse.epochs  # as many positions altogether
+
+
+class _Scorer:
+    """Scores as they are given; keeps which split it was fitted to."""
+
+    def __init__(self, table: np.ndarray) -> None:
+        self._table, self.found = table, None
+
+    def fit(self, found: LeaveOneOut, seed: int, console: Console) -> None:
+        self.found = found
+
+    def scores(self, users: np.ndarray) -> np.ndarray:
+        return self._table[users]
+
+
+def _two_kinds(noise: float) -> tuple[Sequences, np.ndarray]:
+    """Items in rings of ten, users who go round one of them; and scores that are noise and the next item."""
+    rng = np.random.default_rng(7)
+    start, ring = rng.integers(0, 10, 200), rng.integers(0, 5, 200)
+    histories = [(s + np.arange(6)) % 10 + 10 * r for s, r in zip(start, ring, strict=True)]
+    names = [str(number) for number in range(50)]
+    data = Sequences("rings", [str(user) for user in range(200)], names, histories)
+    table = noise * rng.standard_normal((200, 50))
+    table[np.arange(200), split(data, "validation").target] += 5.0
+    return data, table
+
+
+def test_what_the_memory_weighs_is_chosen_on_validation() -> None:
+    console = Console(stderr=True)
+    data, sure = _two_kinds(noise=0.0)
+    alone = SequenceWithMemory(_Scorer(sure), _Scorer(sure))
+    alone.fit(split(data, "test"), 7, console)
+    assert alone.settings["weight"] == 0.0  # the tower knows every target: nothing is better than it alone
+
+    data, blind = _two_kinds(noise=20.0)
+    tower, chooser = _Scorer(blind), _Scorer(blind)
+    both = SequenceWithMemory(tower, chooser)
+    found = split(data, "test")
+    both.fit(found, 7, console)
+    assert both.settings["weight"] > 0  # the ring is known by what is taken together
+    best = max(value for _, value in both.tried)
+    assert (both.settings, best) in both.tried
+    assert best > max(value for settings, value in both.tried if settings["weight"] == 0)
+    assert chooser.found is not None
+    assert [len(known) for known in chooser.found.known] == [4] * 200  # no target, no test
+    assert tower.found is found
+
+    given = SequenceWithMemory(_Scorer(blind), _Scorer(blind), weight=0.5)
+    given.fit(found, 7, console)
+    users, memory = np.arange(3), Memory()
+    memory.fit(found, 7)
+    faded = memory.scores(users, given.settings["half_life"])
+    assert np.allclose(given.scores(users), standard(blind[users]) + 0.5 * standard(faded))
+    assert np.allclose(standard(np.ones((2, 4))), 0.0)
+
+
+def test_the_memory_is_itemknn_whose_items_fade() -> None:
+    data, _ = _two_kinds(noise=0.0)
+    again = np.concatenate([data.histories[0][:2], data.histories[0]])  # its first two items twice
+    found = split(replace(data, histories=[again, *data.histories[1:]]), "test")
+    memory, knn = Memory(), ItemKnn()
+    memory.fit(found, 7)
+    knn.fit(Taken(found.seen), 7)
+    users = np.array([0, 5])
+    assert np.allclose(memory.scores(users, np.inf), knn.scores(users), atol=1e-6)
+    expected = sum(
+        0.5 ** (age / 2.0) * knn.similar[item].toarray()[0]
+        for age, item in enumerate(reversed(data.histories[0][:5].tolist()))
+    )
+    assert np.allclose(memory.scores(users, 2.0)[0], expected, atol=1e-6)
+
+
+def test_the_tower_of_sparse_data_has_its_memory_in_the_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setup = TowerSetup(replace(TINY, epochs=1), memory=None)
+    monkeypatch.setattr(leave_one_out, "setup_for", lambda data: setup)
+    _write_sasrec(tmp_path)
+    given = ["--method", "sequence", "--artifacts", str(tmp_path / "kept"), "--out", str(tmp_path / "out")]
+    assert _run(tmp_path, *given) == 0
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    best = max(report["memory_tried"], key=lambda tried: tried["ndcg_at_10"])
+    assert {**report["memory"], "ndcg_at_10": best["ndcg_at_10"]} == best
+    assert len(list((tmp_path / "kept").rglob("*.state"))) == 1  # trained once for both
+    assert _run(tmp_path, *given, "--memory", "0") == 0
+    assert "memory" not in json.loads((tmp_path / "out" / "report.json").read_text())
+    with pytest.raises(ProtocolError, match="--memory"):
+        _run(tmp_path, *given, "--memory", "-1")
 
 
 def test_ials_has_its_settings_from_the_validation_items(
