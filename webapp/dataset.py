@@ -28,7 +28,7 @@ else:  # pragma: no cover - the same parser under its older name
     import tomli as tomllib
 
 
-FRESH_S = 60.0  # a description changes with a load, not between clicks
+FRESH_S = 5.0  # a load may bring other features, which forms then ask for
 RETRY_S = 5.0  # when there was none at all
 
 log = structlog.get_logger("webapp.dataset")
@@ -93,7 +93,7 @@ def parse_info(raw: Mapping[str, Any]) -> DatasetInfo:
 
 
 class DatasetSource:
-    """Reads the description at most once a minute."""
+    """Reads the description at most every five seconds."""
 
     def __init__(self, redis_url: str, toml: Path, health: RedisHealth | None = None) -> None:
         self._redis_url = redis_url

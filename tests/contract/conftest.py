@@ -11,7 +11,9 @@ from services import bootstrap
 from services.common.item_port import ItemPort
 from services.common.ports import UserPort
 from services.common.rpc import Server
+from services.item.client import ItemClient
 from services.settings import Settings
+from services.user.client import UserClient
 
 TRANSPORTS = ("in process", "gRPC")
 
@@ -29,7 +31,9 @@ def users(request: pytest.FixtureRequest, redis_url: str) -> Iterator[UserPort]:
         yield bootstrap.user_service(settings)
         return
     server = Server(bootstrap.user_app(settings), "127.0.0.1", 0).start()
-    yield bootstrap.user_client(settings_for(redis_url, user_address=f"127.0.0.1:{server.port}"))
+    target = bootstrap.target(settings_for(redis_url, user_address=f"127.0.0.1:{server.port}"), "user")
+    yield UserClient(target)
+    target.close()  # else it goes on asking a port that a later server may be given
     server.stop(0.2)
 
 
@@ -43,5 +47,7 @@ def items(request: pytest.FixtureRequest, redis_url: str, tmp_path: Path) -> Ite
         part.close()
         return
     server = Server(bootstrap.item_app(settings), "127.0.0.1", 0).start()
-    yield bootstrap.item_client(settings_for(redis_url, item_address=f"127.0.0.1:{server.port}"))
+    target = bootstrap.target(settings_for(redis_url, item_address=f"127.0.0.1:{server.port}"), "item")
+    yield ItemClient(target)
+    target.close()
     server.stop(0.2)
