@@ -173,7 +173,7 @@ def prepared_folder(source: str, path: Path | None, prepared: Path) -> Path:
     if path is not None and (path / "events.parquet").is_file():
         return path
     from data.prepare import main as prepare  # noqa: PLC0415 - only where something is to be prepared
-    from data.sources import SOURCES  # noqa: PLC0415
+    from data.sources import SOURCES  # noqa: PLC0415 - pandas and Arrow, only where data are prepared
 
     if name not in SOURCES:
         there = sorted(one.parent.name for one in prepared.glob("*/events.parquet"))
