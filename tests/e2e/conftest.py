@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
+from tests.support.redis_server import RedisServer
+
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 QUIET = [
     "--no-sandbox",
@@ -59,9 +61,14 @@ def page(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Page]:
 
 @pytest.fixture(scope="session")
 def fake_shop_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The web tier over fakes, in a process of its own."""
+    """The web tier over fakes of the services, in a process of its own, with a real Redis for what it counts.
+
+    Without a Redis the front end soon stops asking for carts, as it should, and shows none.
+    """
+    folder = tmp_path_factory.mktemp("shop")
+    store = RedisServer(folder / "redis").start()
     with subprocess.Popen(
-        [sys.executable, "-m", "tests.e2e.fake_shop", str(tmp_path_factory.mktemp("shop") / "state")],
+        [sys.executable, "-m", "tests.e2e.fake_shop", str(folder / "state"), store.url],
         cwd=Path(__file__).resolve().parents[2],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -71,3 +78,4 @@ def fake_shop_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         assert server.stdout is not None
         yield f"http://127.0.0.1:{int(server.stdout.readline())}"
         server.stdin.close()
+    store.stop()

@@ -1,4 +1,4 @@
-"""`python -m tests.e2e.fake_shop STATE_DIR`: the real web tier, gevent and all, over the unit tests' fakes.
+"""`python -m tests.e2e.fake_shop STATE_DIR REDIS_URL`: the real web tier over fakes of the services.
 
 Prints its port, then serves until standard input closes.
 """
@@ -37,7 +37,7 @@ def _family(item: Item) -> dict[str, Item]:
     return {one.item_id: one for one in (full, small, large)}
 
 
-def main(state: Path) -> None:
+def main(state: Path, redis_url: str) -> None:
     """Serve on a free port."""
     # To standard error: nobody reads on from standard output, and a full pipe would stop the server.
     logs.configure("ERROR", "json", service="fake-shop")
@@ -47,7 +47,7 @@ def main(state: Path) -> None:
         state_dir=state,
         prepared_dir=state,
         dataset="demo",
-        redis_url="redis://127.0.0.1:1/0",
+        redis_url=redis_url,
         rate_limits=False,  # all journeys come from one address, and are quicker than people
     )
     services = make_services()
@@ -62,4 +62,4 @@ def main(state: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2])

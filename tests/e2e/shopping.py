@@ -85,6 +85,7 @@ def newcomer_comes_back_with_a_password(page: Page, url: str) -> None:
     page.get_by_role("button", name="Show me my list").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Welcome, new shopper")
     page.locator("#for-you .card .add").first.click()
+    expect(page.locator("header .count")).to_have_text("1")  # before signing out overtakes it
     page.locator("header details.menu summary").click()
     page.get_by_role("button", name="Sign out").click()
     expect(page.locator("header .count")).to_have_text("0")
