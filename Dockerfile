@@ -21,6 +21,7 @@ COPY --from=build /app/.venv ./.venv
 COPY pyproject.toml LICENSE ./
 COPY protos ./protos
 COPY models ./models
+COPY engine ./engine
 COPY services ./services
 COPY webapp ./webapp
 COPY scripts ./scripts

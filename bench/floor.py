@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from models.features import Feeds, UserContext
-from models.release import Release
+from engine.features import Feeds, UserContext
+from engine.release import Release
 
 
 @dataclass(frozen=True)

@@ -20,11 +20,11 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.report import machine, percentiles, table
+from engine.recall.exact import ExactIndex
+from engine.recall.index import IndexUnavailable, VectorIndex
 from services.recall.index.build import build_collection
 from services.recall.index.collection import Description, collection_name, connect, index_for, is_lite
-from services.recall.index.exact import ExactIndex
 from services.recall.index.milvus import MilvusIndex
-from services.recall.index.port import IndexUnavailable, VectorIndex
 
 Vectors = npt.NDArray[np.float32]
 

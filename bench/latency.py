@@ -39,11 +39,11 @@ from bench import floor, report
 from bench.draw import draw_latency
 from bench.latency_series import Series, show, stages
 from clients.python.credentials import with_token
-from models.features import UserContext
-from models.release import Release, current
+from engine.features import UserContext
+from engine.release import Release, current
+from engine.types import RecommendQuery
 from services import bootstrap
 from services.common import log
-from services.common.ports import RecommendQuery
 from services.running import OtherCopyError, running_settings
 from services.settings import Settings
 

@@ -23,12 +23,12 @@ from itertools import islice
 from pathlib import Path
 
 from bench import report
-from models.features import FeatureSchema
+from engine.errors import Unavailable
+from engine.features import FeatureSchema
 from scripts.redis_load.histories import prepared_histories
 from scripts.redis_load.loader import RedisLoader
 from scripts.redis_load.problems import BadData, Problems
 from scripts.redis_load.sources import Part, Row, open_dataset, prepared_items, prepared_users
-from services.common.errors import Unavailable
 from services.common.redis import BULK_TIMEOUT_S, Redis, connect, ping
 from services.embedded.redis import FSYNC, find_redis, settings
 

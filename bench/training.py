@@ -18,9 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
+from engine.features import DAY_MS, Event, UserContext
+from engine.release import Release, list_releases
 from models.config import CONFIGS
-from models.features import DAY_MS, Event, UserContext
-from models.release import Release, list_releases
 
 _EVENTS, _CANDIDATES, _REPEATS = 600, 200, 300
 

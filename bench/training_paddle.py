@@ -18,7 +18,7 @@ import paddle
 
 from bench.training_job import Arrays, Job, Result, Stopwatch, peak_mib
 from bench.training_samples import CONFIG, read_items
-from models.features import FeatureEncoder
+from engine.features import FeatureEncoder
 from models.fitting import Batches, Checkpoints, fit, rank_batches, tower_batches
 from models.registry import make_ranker, make_tower
 from models.samples import RankSamples, TowerSamples

@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.training_job import USER_FEEDS, Job
+from engine.features import DAY_MS, FeatureEncoder, FeatureSchema, ItemTable
+from engine.features.encoder import USER_DENSE, sequence_category
 from models.catalogue import build_schema, purchases_before, select_items
 from models.config import QUICK
 from models.dataset import CatalogueEvents, load_prepared
-from models.features import DAY_MS, FeatureEncoder, FeatureSchema, ItemTable
-from models.features.encoder import USER_DENSE, sequence_category
 from models.fitting import rank_batch_size, rank_steps, seed_everything
 from models.moment import encode_items, encode_users, look
 from models.registry import make_ranker, make_tower

@@ -25,13 +25,12 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 from bench import cpu, report
+from engine.errors import EcrsError
+from engine.types import RecommendQuery, SearchQuery
 from scripts.supervision.config import render_nginx
 from scripts.supervision.parts import FRONT_ENDS, SERVICES, nginx_program
 from scripts.supervision.supervisor import Supervisor
 from services import bootstrap
-from services.common.errors import EcrsError
-from services.common.item_port import SearchQuery
-from services.common.ports import RecommendQuery
 from services.running import OtherCopyError, running_settings
 from services.settings import ROOT, Settings
 

@@ -1,4 +1,4 @@
-"""The canonical tables: their columns, their ids, the live event types.
+"""The canonical tables: their columns, their ids.
 
 The formats are those of docs/architecture.md, section 1.
 """
@@ -11,10 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from data.dataset import Dataset, Feature
-from models.features.ids import BLANKS
-
-EVENT_TYPES = ("view", "click", "cart", "purchase", "favorite", "comment", "rate", "dislike")
-"""Types an event may have, whatever the dataset."""
+from engine.ids import BLANKS
 
 EVENTS = pa.schema(
     [
@@ -43,7 +40,7 @@ ITEM_COLUMNS = [
 
 
 def canonical_ids(texts: Any) -> Any:
-    """`models.features.ids.canonical_id` of a whole Arrow string array at once; nulls stay null."""
+    """`engine.ids.canonical_id` of a whole Arrow string array at once; nulls stay null."""
     trimmed = pc.utf8_trim(texts, BLANKS)
     return pc.replace_substring_regex(trimmed, r"^([+-]?[0-9]+)\.0+$", r"\1")
 

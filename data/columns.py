@@ -18,7 +18,7 @@ from data.canonical import canonical_ids
 from data.idset import IdSet
 from data.rejects import Rejects
 from data.rows import Rows
-from models.features.ids import CONTROL, MAX_ID_BYTES, NO_IDS
+from engine.ids import CONTROL, MAX_ID_BYTES, NO_IDS
 
 NULLS = ("", "nan", "NaN", "null", "NULL", "\\N")
 """Texts that mean "unknown"."""

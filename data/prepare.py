@@ -29,7 +29,7 @@ from data.sources import SOURCES
 from data.sources.base import Options, Source
 from data.sources.recorded import WithRecordedEvents
 from data.writer import PreparedWriter, restore
-from models.features import ids
+from engine import ids
 
 DEFAULT_OUT = Path("data/prepared")
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from models.features import History
-from models.features.context import EVENT_CODE
+from engine.features import History
+from engine.vocabulary import EVENT_CODE
 
 IntArray = npt.NDArray[np.int64]
 

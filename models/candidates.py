@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from engine.features import HistorySummary, ItemTable
+from engine.recall.repeat import bought_again, looked_at
+from engine.recall.segments import Profile, Segments
 from models.config import RecallConfig
-from models.features import HistorySummary, ItemTable
-from models.repeat import bought_again, looked_at
-from models.segments import Profile, Segments
 
 IntArray = npt.NDArray[np.int64]
 Scored = tuple[IntArray, npt.NDArray[np.float64]]
 
-_FUSION = 20.0  # a page: the first places of a list do not outweigh the rest of it
 _SOURCES = 48  # of a user's items, those whose neighbours are proposed
 
 
@@ -48,18 +46,6 @@ def merge(channels: Sequence[tuple[IntArray, int]]) -> IntArray:
         fresh = [row for row in rows.tolist() if row not in merged]
         merged.update(dict.fromkeys(fresh[:quota]))
     return np.fromiter(merged, np.int64, len(merged))
-
-
-def blend(scores: npt.NDArray[np.floating[Any]], weight: float) -> IntArray:
-    """Positions of the candidates of a shopper without history, best first: between their order, which begins
-    with what suits the profile, and the ranker's ``scores``. ``weight`` 1: the first order, 0: the second.
-
-    Places are compared, 1 / (20 + place) each: scores have scales of their own (Cormack et al., SIGIR 2009).
-    """
-    given = np.arange(len(scores))
-    ranked = np.empty(len(scores), np.int64)
-    ranked[np.argsort(-scores, kind="stable")] = given
-    return np.argsort(-(weight / (_FUSION + given) + (1 - weight) / (_FUSION + ranked)), kind="stable")
 
 
 @dataclass(frozen=True)

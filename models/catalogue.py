@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from engine.features import FeatureSchema, ItemTable
+from engine.features.schema import as_number
+from engine.features.table import item_values
+from engine.features.text import TextHasher
 from models import channels
 from models.channels import Purchases
 from models.config import CatalogueConfig, TrainConfig
 from models.dataset import CatalogueEvents, PreparedData, Record
-from models.features import FeatureSchema, ItemTable
-from models.features.schema import as_number
-from models.features.table import item_values
-from models.features.text import TextHasher
 
 IntArray = npt.NDArray[np.int64]
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import scipy.linalg
 import scipy.sparse
 
-from models.features import DAY_MS
+from engine.features import DAY_MS
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float32]

@@ -22,13 +22,14 @@ import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
 
-from models.candidates import Recaller, blend
+from engine.blend import blend
+from engine.features import UserContext
+from engine.release import Release, ReleaseError
+from models.candidates import Recaller
 from models.config import CONFIGS, TrainConfig
 from models.dataset import CatalogueEvents, DataFault, Events, PreparedData, load_prepared
 from models.evaluate import mean_metrics
 from models.export import ExportError, onnx_runner
-from models.features import UserContext
-from models.release import Release, ReleaseError
 from models.train import parse_date, train
 from models.windows import validation_window
 

@@ -1,4 +1,4 @@
-"""Makes the index of ``models/content.py`` and the lists of all items, with sparse products in blocks."""
+"""Makes the index of ``engine/recall/content.py`` and the lists of all items, by sparse products."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse
 
-from models.content import KEPT, ContentIndex, ContentNeighbours, best, weighed_terms
-from models.features import canonical
-from models.features.text import TextHasher
+from engine.features import canonical
+from engine.features.text import TextHasher
+from engine.recall.content import KEPT, ContentIndex, ContentNeighbours, best, weighed_terms
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float32]

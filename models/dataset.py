@@ -13,9 +13,10 @@ import numpy.typing as npt
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from models.features import EVENT_TYPES, History, ItemTable, canonical
-from models.features.context import EVENT_CODE, ages_in_days
-from models.features.schema import as_number
+from engine.features import History, ItemTable, canonical
+from engine.features.context import ages_in_days
+from engine.features.schema import as_number
+from engine.vocabulary import EVENT_CODE, HISTORY_EVENT_TYPES
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -37,7 +38,7 @@ class Events:
     start: IntArray  # [U + 1]
     user: IntArray  # [E]
     item: IntArray  # [E] index in PreparedData.item_ids, -1 = not listed there
-    type: npt.NDArray[np.int8]  # [E] index in EVENT_TYPES
+    type: npt.NDArray[np.int8]  # [E] index in HISTORY_EVENT_TYPES
     at: IntArray  # [E] ms
 
     def before(self, user: int, moment: int, limit: int) -> slice:
@@ -126,8 +127,8 @@ def load_prepared(folder: Path, until: int | None = None) -> PreparedData:
         *(toml_text, description, user_ids, profiles, item_ids, records, events),
         begin=int(events.at.min()),
         end=int(events.at.max()) + 1,
-        positive=np.array([kind in positive for kind in EVENT_TYPES]),
-        weights=np.array([float(named.get(kind, 1.0)) for kind in EVENT_TYPES]),
+        positive=np.array([kind in positive for kind in HISTORY_EVENT_TYPES]),
+        weights=np.array([float(named.get(kind, 1.0)) for kind in HISTORY_EVENT_TYPES]),
     )
 
 

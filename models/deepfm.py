@@ -27,8 +27,8 @@ import paddle
 import paddle.nn.functional as F  # noqa: N812 - its usual name
 from paddle import nn
 
+from engine.features import FeatureSchema, cross_names, rank_slots
 from models.config import RankConfig
-from models.features import FeatureSchema, cross_names, rank_slots
 from models.layers import Dropout, FieldEmbedding
 
 Tensor = paddle.Tensor

@@ -18,9 +18,9 @@ import paddle
 import paddle.nn.functional as F  # noqa: N812 - its usual name
 from paddle import nn
 
+from engine.features import FeatureSchema, sequence_category
+from engine.features.encoder import USER_DENSE
 from models.config import TowerConfig
-from models.features import FeatureSchema, sequence_category
-from models.features.encoder import USER_DENSE
 from models.layers import FieldEmbedding, log_sum_exp, mlp, unit
 
 Tensor = paddle.Tensor

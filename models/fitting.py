@@ -12,9 +12,9 @@ import paddle
 from paddle.utils import unique_name
 from tqdm import tqdm
 
+from engine.features import FeatureEncoder
 from models import allocator
 from models.config import RankConfig, TowerConfig
-from models.features import FeatureEncoder
 from models.samples import RankSamples, TowerSamples
 
 FloatArray = npt.NDArray[np.float32]

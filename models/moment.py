@@ -9,18 +9,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from engine.features import FeatureEncoder, ItemTable
+from engine.features.encoder import USER_FEEDS
+from engine.recall.segments import Profile, Segments
 from models import channels
 from models.candidates import Recaller
 from models.catalogue import table_at
 from models.channels import Purchases
 from models.config import RecallConfig, TrainConfig
 from models.dataset import CatalogueEvents
-from models.features import FeatureEncoder, ItemTable
-from models.features.encoder import USER_FEEDS
 from models.fitting import encode
 from models.samples import context_of, past_of
 from models.segment_fit import fit_segments
-from models.segments import Profile, Segments
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float32]

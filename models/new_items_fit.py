@@ -1,4 +1,4 @@
-"""Learns the score of ``models/new_items.py`` from launches of the past.
+"""Learns the score of ``engine/recall/new_items.py`` from launches of the past.
 
 At some moments before the end of the data it is asked: of the items first sold in the window that followed,
 which did each user take? The users are those who took one; each of their takings is set against all other
@@ -15,9 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
 
-from models.dataset import PreparedData
-from models.features import DAY_MS, FeatureSchema, encode_items
-from models.new_items import (
+from engine.features import DAY_MS, FeatureSchema, encode_items
+from engine.recall.new_items import (
     EVIDENCE,
     Bins,
     DoubleArray,
@@ -28,6 +27,7 @@ from models.new_items import (
     evidence,
     group_keys,
 )
+from models.dataset import PreparedData
 from models.new_items_priors import PRIORS, Sales, bin_priors
 
 MOMENTS = 3  # launches of so many windows are learnt from

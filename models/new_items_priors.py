@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from engine.features import DAY_MS
+from engine.recall.new_items import DoubleArray, FloatArray, IntArray
 from models.dataset import PreparedData
-from models.features import DAY_MS
-from models.new_items import DoubleArray, FloatArray, IntArray
 
 PRIORS = ("rate_28d", "launches_28d", "rate_84d", "launches_84d", "sales", "sales_28d", "trend", "tried_28d")
 _PRIOR_LAUNCHES = 3.0  # a group's rate of takers per launch is drawn to the shop's by so many

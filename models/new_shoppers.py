@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from engine.features import FeatureEncoder
+from engine.features.encoder import USER_FEEDS
 from models.candidates import Recaller
 from models.config import TrainConfig
 from models.dataset import CatalogueEvents
-from models.features import FeatureEncoder
-from models.features.encoder import USER_FEEDS
 from models.fitting import encode
 from models.samples import RankSamples, candidate_rows, context_of, no_past, ranked_users
 

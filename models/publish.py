@@ -13,20 +13,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from engine.features import STATS, FeatureEncoder, FeatureSchema, ItemTable, encode_texts, item_feeds
+from engine.features import encode_items as encode_records
+from engine.recall.content_store import write_content
+from engine.recall.new_items_store import write_new_items
+from engine.release import SCHEMA, Channel, Channels, ReleaseWriter
 from models import channels
 from models.config import TrainConfig
 from models.content_fit import fit_content
-from models.content_store import write_content
 from models.dataset import CatalogueEvents, PreparedData, Record
 from models.deepfm import Calibrated
 from models.export import export_network, serving_layout
-from models.features import STATS, FeatureEncoder, FeatureSchema, ItemTable, encode_texts, item_feeds
-from models.features import encode_items as encode_records
 from models.fitting import encode
 from models.moment import Moment, best, encode_items, user_feeds
 from models.new_items_fit import NewItemFit
-from models.new_items_store import write_new_items
-from models.release import SCHEMA, Channel, Channels, ReleaseWriter
 from models.samples import RankSamples
 from models.windows import validation_window
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from paddle.utils import unique_name
 
+from engine.features import FeatureSchema
 from models.config import RankConfig, TowerConfig
 from models.deepfm import DeepFm
 from models.dssm import Dssm
-from models.features import FeatureSchema
 
 # A tower model has .user, .item (layers fed as FeatureEncoder.user_tower and .item_tower say) and .loss;
 # a ranker has forward (fed as FeatureEncoder.rank says) -> logits, and .loss.

@@ -7,15 +7,16 @@ from datetime import datetime, timezone
 
 import numpy as np
 
+from engine.features import DAY_MS
+from engine.vocabulary import HISTORY_EVENT_TYPES
 from models.dataset import CatalogueEvents, DataFault, PreparedData
-from models.features import DAY_MS, EVENT_TYPES
 from models.samples import active_users
 
 
 def check_events(data: PreparedData) -> None:
     """Raises DataFault where there is nothing to predict: one line that says what is missing."""
     stream = data.events
-    names = np.array(EVENT_TYPES)
+    names = np.array(HISTORY_EVENT_TYPES)
     wanted = ", ".join(names[data.positive].tolist())
     taken = data.positive[stream.type] & (stream.item >= 0)
     if not taken.any():

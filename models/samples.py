@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
+from engine.features import DAY_MS, FeatureEncoder, History, HistorySummary, UserContext
+from engine.features.encoder import USER_FEEDS
 from models.browsing import SHARE, browse
 from models.candidates import Recaller
 from models.config import TrainConfig
 from models.dataset import CatalogueEvents
-from models.features import DAY_MS, FeatureEncoder, History, HistorySummary, UserContext
-from models.features.encoder import USER_FEEDS
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float32]

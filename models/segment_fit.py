@@ -1,4 +1,4 @@
-"""Estimates what each value of a profile does to each item: ``models/segments.py`` says what for.
+"""Estimates what each value of a profile does to each item: ``engine/recall/segments.py`` says what for.
 
     y[u, i] = 1 - exp(- Σ_events weight · 2^(-age / 21 days))            has u bought i lately, 0 … 1
     effects = (Xᵀ X + λ I)⁻¹ Xᵀ y,      X: indicators of the values, centred within each feature
@@ -20,8 +20,8 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse
 
+from engine.recall.segments import Profile, Segments, values_of
 from models.channels import Purchases
-from models.segments import Profile, Segments, values_of
 
 IntArray = npt.NDArray[np.int64]
 DoubleArray = npt.NDArray[np.float64]

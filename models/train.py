@@ -25,6 +25,8 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
+from engine.features import FeatureEncoder, ItemTable
+from engine.release import ARTIFACTS, ReleaseError
 from models import validation
 from models.browsing import has_browsing
 from models.catalogue import build_schema, purchases_before, select_items
@@ -32,7 +34,6 @@ from models.config import CONFIGS, TrainConfig
 from models.dataset import CatalogueEvents, DataFault, PreparedData, load_prepared
 from models.evaluate import platt
 from models.export import ExportError
-from models.features import FeatureEncoder, ItemTable
 from models.fitting import (
     Checkpoints,
     fit,
@@ -46,7 +47,6 @@ from models.moment import Moment, encode_items, encode_users, look
 from models.new_shoppers import new_shopper_samples
 from models.publish import Trained, publish
 from models.registry import make_ranker, make_tower
-from models.release import ARTIFACTS, ReleaseError
 from models.requirements import check_events, check_windows
 from models.samples import RankSamples, rank_samples, ranked_users, tower_samples
 from models.windows import validation_window

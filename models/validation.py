@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from engine.features import DAY_MS
 from models.dataset import CatalogueEvents
 from models.evaluate import auc, mean_metrics
-from models.features import DAY_MS
 from models.moment import Moment, best
 from models.samples import RankSamples
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from models.features import DAY_MS
+from engine.features import DAY_MS
 
 
 def validation_window(begin: int, end: int, days: float) -> int:

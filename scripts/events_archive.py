@@ -18,8 +18,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data.canonical import EVENTS
+from engine.errors import Unavailable
 from services.common import keys
-from services.common.errors import Unavailable
 from services.common.redis import Redis, redis_errors
 from services.user.live_events import numbered, trim
 

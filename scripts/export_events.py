@@ -22,10 +22,10 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from engine.errors import EcrsError, Unavailable
+from engine.vocabulary import IMPRESSION
 from scripts.events_archive import Row, archive, rows_of, table_of
 from services.common import keys
-from services.common.errors import EcrsError, Unavailable
-from services.common.ports import IMPRESSION
 from services.common.redis import BULK_TIMEOUT_S, Redis, connect, redis_errors
 from services.running import running_settings
 

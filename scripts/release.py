@@ -20,7 +20,7 @@ import redis
 from rich.console import Console
 from rich.table import Column, Table
 
-from models.release import Release, ReleaseError, current, list_releases
+from engine.release import Release, ReleaseError, current, list_releases
 from scripts.console import CommandError, console, fail, read_settings
 from scripts.supervision import building
 from scripts.supervision.config import served_release, supervisord_conf

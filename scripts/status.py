@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 import redis
 from rich.table import Table
 
+from engine.errors import EcrsError
 from scripts.console import CommandError, console, fail, read_settings
 from scripts.supervision import building
 from scripts.supervision.config import restarts_path, served_release
@@ -18,7 +19,6 @@ from scripts.supervision.health import check_all
 from scripts.supervision.parts import Part, parts
 from scripts.supervision.supervisor import Process, Supervisor
 from scripts.supervision.watchdog import read_restarts
-from services.common.errors import EcrsError
 from services.settings import Settings
 from services.user.live_events import unexported
 

@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from models.release import Release, ReleaseError
+from engine.release import Release, ReleaseError
 from scripts.console import CommandError, fail, read_settings
 from scripts.vectors_file import read_vectors
 
@@ -131,7 +131,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _load(vectors: Vectors, uri: str, token: str, replace: bool, began: float) -> int:
-    from services.recall.index.port import IndexMismatch, IndexUnavailable  # noqa: PLC0415
+    from engine.recall.index import IndexMismatch, IndexUnavailable  # noqa: PLC0415
 
     try:
         name, written = load(vectors, uri, token, replace=replace)

@@ -22,7 +22,9 @@ from pydantic import ValidationError
 from tqdm import tqdm
 
 from data.dataset import read_toml
-from models.features import FeatureSchema
+from engine.errors import EcrsError, Unavailable
+from engine.features import FeatureSchema
+from engine.vocabulary import MAX_HISTORY
 from scripts.redis_load.histories import prepared_histories
 from scripts.redis_load.loader import RedisLoader, fingerprint_of
 from scripts.redis_load.problems import BadData, Problems
@@ -37,10 +39,8 @@ from scripts.redis_load.sources import (
     release_channels,
 )
 from services.common import keys
-from services.common.errors import EcrsError, Unavailable
 from services.common.redis import BULK_TIMEOUT_S, Redis, connect
 from services.running import OtherCopyError, running_settings
-from services.user.service import MAX_EVENTS
 
 _ORIGINAL_DATASET = {
     "dataset": {"name": "original", "title": "The original's users.dat and products.dat"},
@@ -200,8 +200,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _length(text: str) -> int:
     value = int(text)
-    if not 1 <= value <= MAX_EVENTS:
-        raise argparse.ArgumentTypeError(f"must be 1 to {MAX_EVENTS}, not {value}")
+    if not 1 <= value <= MAX_HISTORY:
+        raise argparse.ArgumentTypeError(f"must be 1 to {MAX_HISTORY}, not {value}")
     return value
 
 

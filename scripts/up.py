@@ -11,7 +11,7 @@ from pathlib import Path
 
 import redis
 
-from models.release import ReleaseError
+from engine.release import ReleaseError
 from scripts.console import CommandError, console, fail, of_this_copy, read_settings
 from scripts.supervision import building
 from scripts.supervision.config import log_path, nginx_conf, supervisord_conf

@@ -18,7 +18,7 @@ from flask import Flask
 from flask_caching import Cache
 from flask_caching.backends.rediscache import RedisCache
 
-from services.common.errors import DeadlineExceeded, ReleaseNotLoaded, Unavailable
+from engine.errors import DeadlineExceeded, ReleaseNotLoaded, Unavailable
 from services.common.redis import connect
 from webapp.cache_counters import CacheCount, CacheCounters
 from webapp.recent import Recent

@@ -14,7 +14,7 @@ from typing import Any
 import redis
 import structlog
 
-from services.common.errors import Unavailable
+from engine.errors import Unavailable
 from services.common.redis import connect
 from webapp.redis_health import RedisHealth
 

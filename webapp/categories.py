@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 import structlog
 
-from services.common.errors import EcrsError
-from services.common.item_port import Category, ItemPort
+from engine.errors import EcrsError
+from engine.types import Category
+from services.common.ports import ItemPort
 
 DEPTH = 3  # levels shown; what lies deeper is found by its facet
 FRESH_S = 60.0

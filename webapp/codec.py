@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from services.common.item_port import Item, SearchResult
-from services.common.ports import Reason, Recommendation, RecommendedItem
+from engine.types import Item, Reason, Recommendation, RecommendedItem, SearchResult
 
 Json = dict[str, Any]
 

@@ -17,8 +17,8 @@ from typing import Any
 import redis
 import structlog
 
+from engine.errors import Unavailable
 from services.common import keys
-from services.common.errors import Unavailable
 from services.common.redis import connect
 from webapp.redis_health import RedisHealth
 

@@ -11,7 +11,7 @@ from flask_babel import lazy_gettext as _l
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import BadRequest, HTTPException
 
-from services.common.errors import (
+from engine.errors import (
     DeadlineExceeded,
     EcrsError,
     InvalidArgument,

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify
 
-from services.common.errors import DeadlineExceeded, EcrsError, NotFound, Unavailable
+from engine.errors import DeadlineExceeded, EcrsError, NotFound, Unavailable
 from webapp.shop import current_shop
 from webapp.together import Pending, Together
 

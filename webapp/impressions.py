@@ -12,8 +12,9 @@ from collections.abc import Sequence
 import gevent
 import structlog
 
-from services.common.errors import EcrsError
-from services.common.ports import UserEvent, UserPort
+from engine.errors import EcrsError
+from engine.types import UserEvent
+from services.common.ports import UserPort
 
 MOST_AT_ONCE = 64  # batches on their way; more means that the user service hangs
 log = structlog.get_logger("webapp.impressions")

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import redis
 
-from services.common.errors import Unavailable
+from engine.errors import Unavailable
 from services.common.rpc.breaker import Breaker
 
 FAILURES = 2

@@ -7,8 +7,7 @@ from typing import Protocol, cast
 
 from flask import current_app
 
-from services.common.item_port import ItemPort
-from services.common.ports import RankPort, RecallPort, RecommendPort, UserPort
+from services.common.ports import ItemPort, RankPort, RecallPort, RecommendPort, UserPort
 from webapp.cache import SharedCache
 from webapp.cache_counters import CacheCount
 from webapp.categories import CategorySource

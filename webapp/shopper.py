@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from flask import Flask, request, session
 from flask.sessions import SecureCookieSessionInterface, SessionMixin
 
-from models.features.ids import canonical_id, id_problem
+from engine.ids import canonical_id, id_problem
 
 ANONYMOUS_PREFIX = "anon-"
 NEW_PREFIX = "new-"

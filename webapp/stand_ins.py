@@ -13,9 +13,19 @@ from typing import TypeVar
 
 import structlog
 
-from services.common.errors import EcrsError, NotFound
-from services.common.item_port import Category, Item, ItemPort, SearchQuery, SearchResult
-from services.common.ports import Degradation, ItemFilter, Reason, Recommendation, RecommendedItem
+from engine.errors import EcrsError, NotFound
+from engine.types import (
+    Category,
+    Item,
+    ItemFilter,
+    Reason,
+    Recommendation,
+    RecommendedItem,
+    SearchQuery,
+    SearchResult,
+)
+from engine.vocabulary import Degradation
+from services.common.ports import ItemPort
 from webapp.cache import OUTAGES
 from webapp.recent import Recent
 from webapp.redis_health import RedisHealth

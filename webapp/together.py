@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 
 import gevent
 
-from services.common.errors import DeadlineExceeded
+from engine.errors import DeadlineExceeded
 
 T = TypeVar("T")
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import cached_property, partial
 
 from data.columns import NULLS
-from models.features.ids import canonical_id
+from engine.ids import canonical_id
 
 _MOSTLY = 0.98
 _TRIED = 2_000

@@ -15,10 +15,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from data import patterns
-from data.canonical import EVENT_TYPES
 from data.columns import Columns
 from data.dataset import TableReader
-from models.features.ids import canonical_id
+from engine.ids import canonical_id
+from engine.vocabulary import EVENT_TYPES
 
 Mask = npt.NDArray[np.bool_]
 

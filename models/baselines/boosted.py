@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse
 
+from engine.features import DAY_MS
 from models.channels import Purchases
 from models.evaluate.retail import RetailSplit
-from models.features import DAY_MS
 
 _WINDOW = 28 * DAY_MS
 _HALF_LIVES = (7.0, 30.0, 90.0)

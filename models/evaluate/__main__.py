@@ -18,9 +18,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from engine.release import ReleaseError
 from models.dataset import DataFault
 from models.evaluate.errors import ProtocolError
-from models.release import ReleaseError
 
 
 @dataclass(frozen=True)

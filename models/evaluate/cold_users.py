@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from rich.console import Console
 
+from engine.release import Release
 from models.cold import Split, hold_out, lists_of
 from models.config import CONFIGS
 from models.dataset import CatalogueEvents, load_prepared
@@ -30,7 +31,6 @@ from models.evaluate.ranking import DoubleArray, summary
 from models.evaluate.retail import cut_of
 from models.evaluate.retail_command import data_arguments, prepared_folder
 from models.evaluate.trained import code_digest, run_name, train_once
-from models.release import Release
 
 TRUTHS = ("window", "ever")
 _AGAINST = "popularity"

@@ -26,6 +26,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from rich.console import Console
 
+from engine.features import DAY_MS
+from engine.release import Release
 from models.config import CONFIGS
 from models.dataset import DataFault, PreparedData, load_prepared
 from models.evaluate.new_items_methods import METHODS, OF_RELEASE, Method, ReleaseVectors
@@ -33,8 +35,6 @@ from models.evaluate.ranking import DoubleArray, IntArray
 from models.evaluate.retail import TEST_DAYS, cut_of
 from models.evaluate.retail_command import data_arguments, prepared_folder
 from models.evaluate.trained import code_digest, run_name, train_once
-from models.features import DAY_MS
-from models.release import Release
 
 K = 20
 AGAINST = "category-popularity"

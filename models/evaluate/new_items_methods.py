@@ -13,15 +13,15 @@ import numpy.typing as npt
 import onnxruntime as ort
 import scipy.sparse
 
+from engine.features import DAY_MS, encode_items, encode_texts, item_feeds
+from engine.release import Release
 from models.catalogue import build_schema, select_items
 from models.config import TrainConfig
 from models.dataset import CatalogueEvents, PreparedData
 from models.evaluate.errors import ProtocolError
 from models.evaluate.new_items_served import Served
 from models.evaluate.ranking import DoubleArray, IntArray
-from models.features import DAY_MS, encode_items, encode_texts, item_feeds
 from models.new_items_fit import NewItemFit
-from models.release import Release
 from models.samples import context_of, past_of
 from models.windows import validation_window
 
@@ -138,7 +138,7 @@ class ReleaseVectors:
 
 
 class NewItems:
-    """``models/new_items.py`` as a release learns it."""
+    """``engine/recall/new_items.py`` as a release learns it."""
 
     ties = False
 

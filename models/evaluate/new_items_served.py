@@ -11,16 +11,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from engine.features import Event, UserContext
+from engine.recall.filters import LiveSet
+from engine.recall.fresh import FreshItems
+from engine.recall.new_items_store import read_new_items
+from engine.release import Release
+from engine.types import NO_FILTER
+from engine.vocabulary import HISTORY_EVENT_TYPES
 from models.config import TrainConfig
 from models.dataset import PreparedData
 from models.evaluate.errors import ProtocolError
 from models.evaluate.ranking import IntArray
-from models.features import EVENT_TYPES, Event, UserContext
-from models.new_items_store import read_new_items
-from models.release import Release
-from services.common.ports import NO_FILTER
-from services.recall.availability import LiveSet
-from services.recall.fresh import FreshItems
 
 
 class Served:
@@ -56,5 +57,7 @@ def context_before(data: PreparedData, user: int, moment: int, limit: int) -> Us
     stream = data.events
     part = stream.before(user, moment, limit)
     rows = zip(stream.item[part].tolist(), stream.type[part].tolist(), stream.at[part].tolist(), strict=True)
-    events = [Event(data.item_ids[item], EVENT_TYPES[kind], at) for item, kind, at in rows if item >= 0]
+    events = [
+        Event(data.item_ids[item], HISTORY_EVENT_TYPES[kind], at) for item, kind, at in rows if item >= 0
+    ]
     return UserContext(data.user_ids[user], data.profiles[user], events[::-1], moment)

@@ -3,7 +3,7 @@
 Each user's context goes through ``RecallService.recall_items`` and ``RankService.rank_items`` in this
 process: the same classes, filters and ONNX files as behind gRPC, exact search standing in for Milvus. The
 list is the candidates by the ranker's probability. ``page`` adds what recommend does to that order: its
-variety and session rules (``services/recommend/policy.py``). This and
+variety and session rules (``engine/policy.py``). This and
 ``new_items_served.py`` are the places of ``models`` that know the services (docs/adr/0150).
 """
 
@@ -18,6 +18,14 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
+from engine.features import Event, UserContext
+from engine.policy import Policy, arrange, place_new
+from engine.recall.exact import ExactIndex
+from engine.recall.filters import LiveSet
+from engine.recall.session import session_items
+from engine.release import Release
+from engine.types import NO_FILTER, Candidate, ItemFilter
+from engine.vocabulary import HISTORY_EVENT_TYPES
 from models.config import RecallConfig
 from models.evaluate.candidates import Scored, rank_metrics
 from models.evaluate.errors import ProtocolError
@@ -25,18 +33,11 @@ from models.evaluate.protocols import Outcome, finish, truths
 from models.evaluate.ranking import NOBODY, RankedLists
 from models.evaluate.retail import RetailSplit
 from models.evaluate.trained import train_release
-from models.features import EVENT_TYPES, Event, UserContext
-from models.release import Release
-from services.common.ports import NO_FILTER, Candidate, ItemFilter
+from services.adapters.snapshots import load_snapshot
 from services.rank.loaded import LoadedRanker
 from services.rank.predictor_onnx import OnnxPredictor
 from services.rank.service import RankService
-from services.recall.availability import LiveSet
-from services.recall.index.exact import ExactIndex
-from services.recall.loaded import LoadedRelease
 from services.recall.service import RecallService
-from services.recall.session import session_items
-from services.recommend.policy import Policy, arrange, place_new
 
 IntArray = npt.NDArray[np.int64]
 
@@ -86,7 +87,7 @@ class Served:
 
     def __init__(self, release: Release) -> None:
         self.release = release
-        self._loaded = LoadedRelease.load(release, ExactIndex(release.vectors), exact_limit=_EVERYTHING)
+        self._loaded = load_snapshot(release, ExactIndex(release.vectors), exact_limit=_EVERYTHING)
         predictor = OnnxPredictor(release.rank_onnx, release.name)
         predictor.open()
         self._recall = RecallService(_One(self._loaded), _AllAvailable())
@@ -168,7 +169,8 @@ def contexts(split: RetailSplit, users: IntArray, limit: int) -> Iterator[tuple[
             strict=True,
         )
         past = [
-            Event(data.item_ids[item] if item >= 0 else "", EVENT_TYPES[kind], at) for item, kind, at in lines
+            Event(data.item_ids[item] if item >= 0 else "", HISTORY_EVENT_TYPES[kind], at)
+            for item, kind, at in lines
         ]
         yield user, UserContext(data.user_ids[user], data.profiles[user], past, split.cut)
 

@@ -18,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse
 
+from engine.features import DAY_MS
 from models.channels import Purchases
 from models.dataset import DataFault, PreparedData
-from models.features import DAY_MS
 
 IntArray = npt.NDArray[np.int64]
 

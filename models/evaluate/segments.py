@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from engine.features import DAY_MS
 from models.evaluate.ranking import IntArray
 from models.evaluate.retail import RetailSplit
-from models.features import DAY_MS
 
 NEW_DAYS = 28
 _VISITS = (1, 5, 20, 100)  # the least of each class

@@ -8,7 +8,7 @@ an item of the same category, at each level? An empty place is a miss. Three gro
 that tenth; those that it does not know. No test window: nothing is foretold.
 
 ``bought`` is item-to-item as a release makes it; ``popular`` is what stood in where it had nothing;
-``content`` is ``models/content.py`` on title and description; ``bought+content`` fills the first with it.
+``content`` is ``recall/content.py`` on title and description; ``bought+content`` fills the first with it.
 """
 
 from __future__ import annotations

@@ -11,16 +11,17 @@ from pathlib import Path
 from rich.console import Console
 
 import models
+from engine.release import list_releases
 from models.config import CONFIGS, CatalogueConfig, TrainConfig
 from models.dataset import PreparedData, load_prepared
 from models.evaluate.errors import ProtocolError
 from models.evaluate.retail import RetailSplit
 from models.export import ExportError
-from models.release import list_releases
 from models.train import train
 
 _EVERYTHING = 1_000_000
-_ROOT = Path(models.__file__).parent
+_ROOT = Path(models.__file__).parents[1]
+_PACKAGES = ("engine", "models")
 
 
 def train_release(split: RetailSplit, prepared: Path, config: str, seed: int, artifacts: Path) -> Path:
@@ -56,15 +57,15 @@ def run_name(data: PreparedData, settings: TrainConfig, code: str) -> str:
 
 
 def code_digest(files: Iterable[Path] | None = None) -> str:
-    """Of the sources that train: ``models/train.py`` and what of ``models`` it imports, directly or not."""
+    """Of the sources that train: ``models/train.py`` and what of ECRS it imports, directly or not."""
     digest = sha256()
-    for file in sorted(files or sources(_ROOT / "train.py")):
+    for file in sorted(files or sources(_ROOT / "models" / "train.py")):
         digest.update(file.name.encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()
 
 
 def sources(entry: Path) -> set[Path]:
-    """The files of the package ``models`` that a module of it needs, itself among them."""
+    """The files of ``engine`` and ``models`` that a module needs, itself among them."""
     found: set[Path] = set()
     waiting = [entry]
     while waiting:
@@ -84,8 +85,8 @@ def sources(entry: Path) -> set[Path]:
 
 
 def _file(module: str) -> Path | None:
-    package, *parts = module.split(".")
-    if package != _ROOT.name:
+    parts = module.split(".")
+    if parts[0] not in _PACKAGES:
         return None
     path = _ROOT.joinpath(*parts)
     files = (path / "__init__.py", path.with_suffix(".py"))

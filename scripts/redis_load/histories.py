@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from data.canonical import EVENTS
+from engine.errors import InvalidArgument
 from scripts.redis_load.problems import Problems
 from scripts.redis_load.sources import Part, Row, batches, count_rows
-from services.common.errors import InvalidArgument
 from services.common.validate import check_id
 from services.user.codec import BROWSING, pack_columns, type_code
 

@@ -25,11 +25,11 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import Any, Protocol
 
+from engine.errors import Unavailable
 from scripts.redis_load import live_rows
 from scripts.redis_load.problems import BadData, Problems
 from scripts.redis_load.sources import Part, Row
 from services.common import keys
-from services.common.errors import Unavailable
 from services.common.redis import Redis, redis_errors
 
 LOCK = "ecrs:load:lock"

@@ -15,9 +15,9 @@ import pyarrow.parquet as pq
 from data.canonical import items_schema, users_schema
 from data.dataset import Dataset, load_dataset
 from data.errors import DataError
+from engine.errors import InvalidArgument
+from engine.types import AttributeValue, Item
 from scripts.redis_load.problems import BadData, Problems
-from services.common.errors import InvalidArgument
-from services.common.item_port import AttributeValue, Item
 from services.common.validate import check_attributes, check_id
 from services.common.values import profile_features
 from services.item.codec import item_to_json

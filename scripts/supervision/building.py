@@ -12,12 +12,12 @@ from pathlib import Path
 
 import redis
 
-from models.features.schema import FORMAT_VERSION
-from models.release import MANIFEST, SCHEMA, current, list_releases, set_current
+from engine.errors import EcrsError
+from engine.features.schema import FORMAT_VERSION
+from engine.release import MANIFEST, SCHEMA, current, list_releases, set_current
 from scripts.console import CommandError
 from scripts.redis_load.upgrade import upgrade
 from scripts.supervision.supervisor import environment
-from services.common.errors import EcrsError
 from services.common.keys import DATASET
 from services.settings import ROOT, Settings
 

@@ -8,13 +8,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from models.release import Release
+from engine.errors import ReleaseNotLoaded
+from engine.release import Release
 from services.bootstrap.parts import Part, app, closing, target
 from services.common import keys, redis
-from services.common.errors import ReleaseNotLoaded
-from services.common.item_port import ItemPort
 from services.common.original_context import ContextReader
-from services.common.ports import RankPort, RecallPort, UserPort
+from services.common.ports import ItemPort, RankPort, RecallPort, UserPort
 from services.common.release_store import ReleaseStore
 from services.common.rpc import App, Servicer, request_id
 from services.item.client import ItemClient
@@ -36,9 +35,9 @@ from services.settings import Settings
 from services.user.client import UserClient
 
 if TYPE_CHECKING:
+    from engine.snapshot import Registered, Snapshot
     from services.rank.loaded import LoadedRanker
     from services.rank.service import RankService
-    from services.recall.loaded import LoadedRelease, Registered
     from services.recall.service import RecallService
 
 T = TypeVar("T")
@@ -113,23 +112,24 @@ def recommend_app(settings: Settings) -> App:
     )
 
 
-def _recall(settings: Settings) -> tuple[Part[RecallService], ReleaseStore[LoadedRelease]]:
+def _recall(settings: Settings) -> tuple[Part[RecallService], ReleaseStore[Snapshot]]:
     # Imported here, as in `_rank`: a web front end does not need the libraries of Milvus and of the networks.
+    from engine.snapshot import Snapshot  # noqa: PLC0415
+    from services.adapters.snapshots import load_snapshot  # noqa: PLC0415
     from services.recall.availability import Availability  # noqa: PLC0415
     from services.recall.index.collection import Description  # noqa: PLC0415
     from services.recall.index.milvus import MilvusIndex  # noqa: PLC0415
     from services.recall.live_items import LiveItems  # noqa: PLC0415
-    from services.recall.loaded import LoadedRelease  # noqa: PLC0415
     from services.recall.service import RecallService  # noqa: PLC0415
 
     store = redis.connect(settings.redis())
 
-    def load(folder: Path) -> LoadedRelease:
+    def load(folder: Path) -> Snapshot:
         release = Release.load(folder)
         rows, dim = release.vectors.shape
         expected = Description(release.name, release.schema.fingerprint(), dim=dim, rows=rows)
         index = MilvusIndex(settings.milvus(), expected, token=settings.milvus_token.get_secret_value())
-        return LoadedRelease.load(release, index, settings.exact_search_limit)
+        return load_snapshot(release, index, settings.exact_search_limit)
 
     def unavailable_ids() -> list[str]:
         with redis.redis_errors():
@@ -138,7 +138,7 @@ def _recall(settings: Settings) -> tuple[Part[RecallService], ReleaseStore[Loade
 
     availability = Availability(unavailable_ids)
     availability.open()
-    releases = ReleaseStore(settings.artifacts_dir, load, store, warm=LoadedRelease.warm).open()
+    releases = ReleaseStore(settings.artifacts_dir, load, store, warm=Snapshot.warm).open()
     items = RedisItemStore(store)
     live = LiveItems(
         items.written, partial(_records, items), lambda: _registered(releases), availability.refresh
@@ -155,7 +155,7 @@ def _app_with_contexts(
     settings: Settings,
     name: str,
     part: Part[T],
-    releases: ReleaseStore[LoadedRelease] | ReleaseStore[LoadedRanker],
+    releases: ReleaseStore[Snapshot] | ReleaseStore[LoadedRanker],
     servicer: Callable[[T], Servicer],
     original: Callable[[T, ContextReader], Servicer],
 ) -> App:
@@ -172,7 +172,7 @@ def _app_with_contexts(
     )
 
 
-def _registered(releases: ReleaseStore[LoadedRelease]) -> Registered | None:
+def _registered(releases: ReleaseStore[Snapshot]) -> Registered | None:
     """What registered items are handed to; None while no release is loaded, or it wants none."""
     try:
         return releases.get().registered
@@ -231,7 +231,7 @@ def _recommend(
 
 
 def _attribute_names(
-    releases: ReleaseStore[LoadedRelease] | ReleaseStore[LoadedRanker],
+    releases: ReleaseStore[Snapshot] | ReleaseStore[LoadedRanker],
 ) -> frozenset[str] | None:
     """The user features of the current release; None while there is none."""
     try:

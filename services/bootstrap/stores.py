@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from models.features.table import STATS
-from models.release import Release
+from engine.features.table import STATS
+from engine.release import Release
 from services.bootstrap.parts import Part, app, closing, target
 from services.common import redis
 from services.common.release_store import ReleaseStore

@@ -7,8 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from services.bootstrap.parts import target
-from services.common.item_port import ItemPort
-from services.common.ports import RankPort, RecallPort, RecommendPort, UserPort
+from services.common.ports import ItemPort, RankPort, RecallPort, RecommendPort, UserPort
 from services.common.rpc import Target
 from services.item.client import ItemClient
 from services.rank.client import RankClient

@@ -7,26 +7,25 @@ from typing import TYPE_CHECKING
 
 from ecrs.common.v1 import types_pb2 as pb
 
-from models.features import Event, UserContext
-from models.features.ids import canonical_ids
-from services.common.errors import InvalidArgument
-from services.common.item_port import AttributeValue
-from services.common.ports import EVENT_TYPES, NO_FILTER, Degradation, ItemFilter, KnownContext, UserProfile
+from engine.errors import InvalidArgument
+from engine.features import Event, UserContext
+from engine.ids import canonical_ids
+from engine.types import NO_FILTER, AttributeValue, ItemFilter, KnownContext, UserProfile
+from engine.vocabulary import LIVE_EVENT_TYPES, MAX_HISTORY, Degradation
 from services.common.validate import check_attributes, check_filter, check_id
 from services.common.values import now_ms, profile_features
 
 if TYPE_CHECKING:
     from google.protobuf.internal.containers import MessageMap
 
-MAX_EVENTS = 1000
-_TYPE_NAMES = ("other", *EVENT_TYPES)  # by the number of the proto enum
+_TYPE_NAMES = ("other", *LIVE_EVENT_TYPES)  # by the number of the proto enum
 _TYPE_NUMBERS = {name: number for number, name in enumerate(_TYPE_NAMES)}
 
 
 def event_type_name(field: str, number: int) -> str:
     """The name of an event type that must be given. Raises InvalidArgument for 0 and unknown numbers."""
     if not 1 <= number < len(_TYPE_NAMES):
-        raise InvalidArgument(field, f"must be one of {', '.join(EVENT_TYPES)}, not number {number}")
+        raise InvalidArgument(field, f"must be one of {', '.join(LIVE_EVENT_TYPES)}, not number {number}")
     return _TYPE_NAMES[number]
 
 
@@ -103,9 +102,9 @@ def context_from_proto(message: pb.UserContext, field: str = "context") -> Known
             f"{field}.event_item_ids",
             f"has {len(ids)} elements, event_types {len(types)}, event_at_ms {len(at)}: they must be equal",
         )
-    if len(ids) > MAX_EVENTS:
+    if len(ids) > MAX_HISTORY:
         raise InvalidArgument(
-            f"{field}.event_item_ids", f"has {len(ids)} elements, allowed are at most {MAX_EVENTS}"
+            f"{field}.event_item_ids", f"has {len(ids)} elements, allowed are at most {MAX_HISTORY}"
         )
     user_id = message.profile.user_id
     if user_id:

@@ -7,7 +7,7 @@ from threading import Event, Thread
 
 import structlog
 
-from services.common.errors import EcrsError
+from engine.errors import EcrsError
 
 _JOIN_S = 5.0
 

@@ -12,8 +12,8 @@ from typing import Any, TypeAlias
 
 from redis.exceptions import WatchError
 
+from engine.errors import Unavailable
 from services.common import keys
-from services.common.errors import Unavailable
 from services.common.redis import Redis, redis_errors
 
 Pipeline: TypeAlias = Any  # redis-py types its pipelines' answers as Any too

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import structlog
 from original import user_info_pb2
 
-from models.features import UserContext, canonical
-from models.features.ids import canonical_id
-from services.common.errors import EcrsError
+from engine.errors import EcrsError
+from engine.features import UserContext, canonical
+from engine.ids import canonical_id
+from engine.vocabulary import MAX_HISTORY
 from services.common.ports import UserPort
 from services.common.validate import check_id
 from services.common.values import now_ms
@@ -21,7 +22,6 @@ from services.common.values import now_ms
 MAX_LOG_ID = 128
 _NO_ID = frozenset(("", "0", "-1"))
 _USER_SHARE = 0.4  # of the time that remains, for reading the stored user
-_HISTORY = 1_000
 
 log = structlog.get_logger()
 
@@ -73,7 +73,9 @@ class ContextReader:
         if given.user_id:
             check_id("user_info.user_id", given.user_id)
             try:
-                stored = self._user.get_user_context(given.user_id, _HISTORY, timeout_s * _USER_SHARE).context
+                stored = self._user.get_user_context(
+                    given.user_id, MAX_HISTORY, timeout_s * _USER_SHARE
+                ).context
             except EcrsError as error:
                 log.warning("original_user_unread", error=str(error))
             else:

@@ -18,7 +18,7 @@ from redis.exceptions import (
 )
 from redis.retry import Retry
 
-from services.common.errors import Unavailable
+from engine.errors import Unavailable
 
 Redis: TypeAlias = "redis.Redis"
 

@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 
 import structlog
 
-from services.common.errors import EcrsError, ReleaseNotLoaded
+from engine.errors import EcrsError, ReleaseNotLoaded
 from services.common.follower import Follower
 from services.common.memory import settle
 from services.common.redis import Redis, redis_errors

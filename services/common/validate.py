@@ -7,10 +7,10 @@ import binascii
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from models.features.ids import MAX_ID_BYTES, canonical_id, id_problem, name_problem
-from services.common.errors import InvalidArgument
-from services.common.item_port import AttributeValue
-from services.common.ports import CHANNELS, ItemFilter
+from engine.errors import InvalidArgument
+from engine.ids import MAX_ID_BYTES, canonical_id, id_problem, name_problem
+from engine.types import AttributeValue, ItemFilter
+from engine.vocabulary import CHANNELS
 
 MAX_TEXT_BYTES = 1024
 MAX_ATTRIBUTES = 64

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
-from models.features import canonical
-from services.common.item_port import AttributeValue
+from engine.features import canonical
+from engine.types import AttributeValue
 
 
 def now_ms() -> int:

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from ecrs.item.v1 import item_service_pb2 as pb
 from ecrs.item.v1 import item_service_pb2_grpc as stubs
 
-from services.common.item_port import SEARCH_ORDERS, Category, Item, SearchQuery, SearchResult
+from engine.types import SEARCH_ORDERS, Category, Item, SearchQuery, SearchResult
 from services.common.rpc import Target
 from services.item.messages import categories_from_proto, item_from_proto, item_to_proto
 from services.item.search.query import check_order
 
 
 class ItemClient:
-    """Implements `services.common.item_port.ItemPort` by calling the item service. Needs an open target."""
+    """Implements `services.common.ports.ItemPort` by calling the item service. Needs an open target."""
 
     def __init__(self, target: Target) -> None:
         self._target = target

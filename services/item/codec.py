@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from services.common.item_port import AttributeValue, Item
+from engine.types import AttributeValue, Item
 from services.item.service import CONTENT, RESERVED
 
 

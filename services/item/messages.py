@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from ecrs.item.v1 import item_service_pb2 as pb
 
+from engine.types import Category, Item
 from services.common.convert import attributes_from_proto, fill_attributes
-from services.common.item_port import Category, Item
 
 
 def item_to_proto(item: Item) -> pb.Item:

@@ -8,8 +8,9 @@ from original import cm_pb2 as pb
 from original import cm_pb2_grpc as stubs
 from original import item_info_pb2
 
-from services.common.errors import EcrsError, NotFound
-from services.common.item_port import Item, ItemPort
+from engine.errors import EcrsError, NotFound
+from engine.types import Item
+from services.common.ports import ItemPort
 from services.common.rpc import Servicer, remaining_s
 
 NAME = "cm.CMService"

@@ -6,9 +6,10 @@ import grpc
 from ecrs.item.v1 import item_service_pb2 as pb
 from ecrs.item.v1 import item_service_pb2_grpc as stubs
 
+from engine.errors import InvalidArgument
+from engine.types import SEARCH_ORDERS, SearchQuery
 from services.common.convert import optional_int
-from services.common.errors import InvalidArgument
-from services.common.item_port import SEARCH_ORDERS, ItemPort, SearchQuery
+from services.common.ports import ItemPort
 from services.common.rpc import Servicer, remaining_s
 from services.common.validate import DEFAULT_PAGE, check_count
 from services.item.messages import categories_to_proto, item_from_proto, item_to_proto

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
 
+from engine.errors import InvalidArgument, NotFound, Unavailable
+from engine.types import Category, Item, SearchQuery, SearchResult
 from models.item_content import MAX_ADDRESS_BYTES, MAX_DESCRIPTION, is_picture_address, is_web_address
-from services.common.errors import InvalidArgument, NotFound, Unavailable
-from services.common.item_port import Category, Item, SearchQuery, SearchResult
 from services.common.validate import (
     check_attributes,
     check_count,
@@ -67,7 +67,7 @@ class Search(Protocol):
 
 
 class ItemService:
-    """Implements `services.common.item_port.ItemPort` over a store, and an index of it where one searches.
+    """Implements `services.common.ports.ItemPort` over a store, and an index of it where one searches.
 
     `timeout_s` is the port's; the store's own time limit (a quarter of a second) is what bounds a call here.
     """

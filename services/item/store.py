@@ -8,9 +8,9 @@ from typing import Any
 
 import structlog
 
+from engine.types import Item
 from services.common import keys
 from services.common.generations import GenerationReader, Pipeline
-from services.common.item_port import Item
 from services.common.redis import Redis, ping, redis_errors
 from services.item.codec import item_from_json, item_to_json
 from services.item.search.feed import Changes

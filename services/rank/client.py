@@ -8,9 +8,9 @@ import numpy as np
 from ecrs.rank.v1 import rank_service_pb2 as pb
 from ecrs.rank.v1 import rank_service_pb2_grpc as pb_grpc
 
-from models.features import UserContext
+from engine.features import UserContext
+from engine.types import Contribution, ExplainResult, ItemExplanation, RankResult
 from services.common import convert
-from services.common.ports import Contribution, ExplainResult, ItemExplanation, RankResult
 from services.common.rpc import Target
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from models.features import STATS, UserContext, cross_names
-from models.release import Release
-from services.common.ports import Contribution, ItemExplanation
+from engine.features import STATS, UserContext, cross_names
+from engine.release import Release
+from engine.types import Contribution, ItemExplanation
 from services.rank.groups import Group, Subject, groups_of
 from services.rank.loaded import LoadedRanker
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from models.features import FeatureSchema, canonical, cross_names
-from models.features.table import item_values
-from models.features.visits import USER_COLUMNS
+from engine.features import FeatureSchema, canonical, cross_names
+from engine.features.table import item_values
+from engine.features.visits import USER_COLUMNS
 
 ITEM_ITSELF = "this item itself"
 _MANY = 10.0

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import structlog
 
-from models.features import UserContext
-from models.release import Release
-from services.common.errors import EcrsError, Unavailable
+from engine.errors import EcrsError, Unavailable
+from engine.features import UserContext
+from engine.release import Release
 from services.common.rpc.breaker import Breaker
 from services.rank.predictors import BadFeeds, Feeds, Predictor, PredictorUnavailable, ReleaseMismatch
 

@@ -8,7 +8,7 @@ import structlog
 from original import rank_pb2 as pb
 from original import rank_pb2_grpc as pb_grpc
 
-from services.common.errors import EcrsError, InvalidArgument
+from engine.errors import EcrsError, InvalidArgument
 from services.common.original_context import MAX_LOG_ID, ContextReader
 from services.common.ports import RankPort
 from services.common.rpc import Servicer, remaining_s

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from services.common.errors import Unavailable
+from engine.errors import Unavailable
 
 Feeds = Mapping[str, np.ndarray[Any, Any]]
 
@@ -52,7 +52,7 @@ class Predictor(Protocol):
         """Probability of each row.
 
         Args:
-            feeds: name → array [B, …], B ≥ 1, as `models.features.FeatureEncoder.rank` makes them.
+            feeds: name → array [B, …], B ≥ 1, as `engine.features.FeatureEncoder.rank` makes them.
             timeout_s: seconds left for the answer.
 
         Returns:

@@ -9,10 +9,10 @@ from typing import Protocol
 
 import numpy as np
 
-from models.features import UserContext
-from models.features.ids import canonical_ids
-from services.common.errors import DeadlineExceeded, InvalidArgument
-from services.common.ports import ExplainResult, RankResult
+from engine.errors import DeadlineExceeded, InvalidArgument
+from engine.features import UserContext
+from engine.ids import canonical_ids
+from engine.types import ExplainResult, RankResult
 from services.common.validate import check_ids
 from services.rank.explain import Explainer
 from services.rank.loaded import LoadedRanker

@@ -4,22 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from threading import Lock
-from typing import NamedTuple
 
 import structlog
 
+from engine.recall.filters import LiveSet
 from services.common.follower import Follower
 
 REFRESH_S = 1.0
 
 log = structlog.get_logger(__name__)
-
-
-class LiveSet(NamedTuple):
-    """A state of the set; `version` grows with each change. `ids` None: never read yet."""
-
-    version: int
-    ids: frozenset[str] | None
 
 
 class Availability:

@@ -9,9 +9,9 @@ import numpy.typing as npt
 from ecrs.recall.v1 import recall_service_pb2 as pb
 from ecrs.recall.v1 import recall_service_pb2_grpc as pb_grpc
 
-from models.features import UserContext
+from engine.features import UserContext
+from engine.types import NO_FILTER, Candidate, ChannelReport, ItemFilter, RecallResult
 from services.common import convert
-from services.common.ports import NO_FILTER, Candidate, ChannelReport, ItemFilter, RecallResult
 from services.common.rpc import Target
 
 

@@ -7,7 +7,7 @@ import structlog
 from original import recall_pb2 as pb
 from original import recall_pb2_grpc as pb_grpc
 
-from services.common.errors import EcrsError
+from engine.errors import EcrsError
 from services.common.original_context import MAX_LOG_ID, ContextReader
 from services.common.ports import RecallPort
 from services.common.rpc import Servicer, remaining_s

@@ -8,8 +8,9 @@ import grpc
 from ecrs.recall.v1 import recall_service_pb2 as pb
 from ecrs.recall.v1 import recall_service_pb2_grpc as pb_grpc
 
+from engine.types import Candidate
 from services.common import convert
-from services.common.ports import Candidate, RecallPort
+from services.common.ports import RecallPort
 from services.common.rpc import Servicer, remaining_s
 
 DEFAULT_TOP_K, DEFAULT_SIMILAR = 200, 20

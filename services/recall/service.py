@@ -11,23 +11,15 @@ import numpy as np
 import numpy.typing as npt
 import structlog
 
-from models.features import UserContext
-from services.common.errors import DeadlineExceeded, NotFound, Unavailable
-from services.common.ports import (
-    CHANNELS,
-    NO_FILTER,
-    SIMILAR_CHANNELS,
-    Candidate,
-    ChannelReport,
-    Degradation,
-    ItemFilter,
-    RecallResult,
-)
+from engine.errors import DeadlineExceeded, NotFound, Unavailable
+from engine.features import UserContext
+from engine.recall.channels import REGISTRY, Request
+from engine.recall.filters import LiveSet
+from engine.recall.merge import NEW_SHOPPER, Found, Joined, Quotas, merge
+from engine.snapshot import Snapshot
+from engine.types import NO_FILTER, Candidate, ChannelReport, ItemFilter, RecallResult
+from engine.vocabulary import CHANNELS, SIMILAR_CHANNELS, Degradation
 from services.common.validate import check_channels, check_filter, check_id, check_range
-from services.recall.availability import LiveSet
-from services.recall.channels import REGISTRY, Request
-from services.recall.loaded import LoadedRelease
-from services.recall.merge import NEW_SHOPPER, Found, Joined, Quotas, merge
 
 MAX_TOP_K = 1_000
 
@@ -37,7 +29,7 @@ log = structlog.get_logger(__name__)
 class Releases(Protocol):
     """The releases that are loaded here. `get("")` is the current one; raises ReleaseNotLoaded."""
 
-    def get(self, name: str) -> LoadedRelease: ...
+    def get(self, name: str) -> Snapshot: ...
 
 
 class LiveAvailability(Protocol):

@@ -7,15 +7,8 @@ from collections.abc import Sequence
 from ecrs.recommend.v1 import recommend_service_pb2 as pb
 from ecrs.recommend.v1 import recommend_service_pb2_grpc as pb_grpc
 
+from engine.types import NO_FILTER, ItemFilter, Reason, Recommendation, RecommendedItem, RecommendQuery
 from services.common import convert
-from services.common.ports import (
-    NO_FILTER,
-    ItemFilter,
-    Reason,
-    Recommendation,
-    RecommendedItem,
-    RecommendQuery,
-)
 from services.common.rpc import Target
 from services.item.messages import item_from_proto
 

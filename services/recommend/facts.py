@@ -8,9 +8,9 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from models.release import Release
-from services.common.errors import EcrsError
-from services.common.ports import RecallResult
+from engine.errors import EcrsError
+from engine.release import Release
+from engine.types import RecallResult
 from services.recommend.fallback import popular_candidates
 
 

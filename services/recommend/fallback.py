@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 import structlog
 
-from models.features import UserContext
-from services.common.errors import Unavailable
+from engine.errors import Unavailable
+from engine.features import UserContext
+from engine.types import Candidate, RecallResult
 from services.common.follower import Follower
-from services.common.ports import Candidate, RecallPort, RecallResult
+from services.common.ports import RecallPort
 
 REFRESH_S = 15.0
 _RETRY_S = 1.0  # while there is no list yet

@@ -10,9 +10,10 @@ from original import as_pb2 as pb
 from original import as_pb2_grpc as pb_grpc
 from original import item_info_pb2
 
-from services.common.errors import EcrsError
+from engine.errors import EcrsError
+from engine.types import RecommendedItem, RecommendQuery
 from services.common.original_context import MAX_LOG_ID, given_user
-from services.common.ports import RecommendedItem, RecommendPort, RecommendQuery
+from services.common.ports import RecommendPort
 from services.common.rpc import Servicer, remaining_s
 
 PAGE_SIZE = 50

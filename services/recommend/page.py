@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
 
-from services.common.item_port import Item, ItemPort
-from services.common.ports import Candidate, Degradation, ItemFilter, Reason, RecommendedItem
-from services.recommend.policy import Policy, arrange
+from engine.policy import Policy, arrange
+from engine.types import Candidate, Item, ItemFilter, Reason, RecommendedItem
+from engine.vocabulary import Degradation
+from services.common.ports import ItemPort
 from services.recommend.run import Budgets, Run
 
 _ROUNDS = 3  # of asking item: each but the first replaces what the catalogue lacks

@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from services.common.ports import RecallResult
+from engine.types import RecallResult
 
 IMPERSONAL = frozenset({"popular", "trending", "new"})
 """Channels whose list is the same for everybody; their order means something."""

@@ -9,8 +9,8 @@ from typing import TypeVar
 
 import structlog
 
-from services.common.errors import EcrsError
-from services.common.ports import Degradation
+from engine.errors import EcrsError
+from engine.vocabulary import Degradation
 
 T = TypeVar("T")
 

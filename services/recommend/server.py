@@ -7,8 +7,9 @@ from ecrs.common.v1 import types_pb2
 from ecrs.recommend.v1 import recommend_service_pb2 as pb
 from ecrs.recommend.v1 import recommend_service_pb2_grpc as pb_grpc
 
+from engine.types import RecommendedItem, RecommendQuery
 from services.common import convert
-from services.common.ports import RecommendedItem, RecommendPort, RecommendQuery
+from services.common.ports import RecommendPort
 from services.common.rpc import Servicer, remaining_s
 from services.common.validate import DEFAULT_PAGE
 from services.item.messages import item_to_proto

@@ -14,22 +14,13 @@ from uuid import uuid4
 
 import numpy as np
 
-from models.features import Event, UserContext
-from services.common.errors import DeadlineExceeded, InvalidArgument, NotFound
-from services.common.item_port import ItemPort
-from services.common.ports import (
-    NO_FILTER,
-    SIMILAR_CHANNELS,
-    Degradation,
-    ItemFilter,
-    KnownContext,
-    RankPort,
-    RecallPort,
-    RecallResult,
-    Recommendation,
-    RecommendQuery,
-    UserPort,
-)
+from engine.errors import DeadlineExceeded, InvalidArgument, NotFound
+from engine.features import Event, UserContext
+from engine.policy import Policy, ordered, place_new
+from engine.recall.session import session_items
+from engine.types import NO_FILTER, ItemFilter, KnownContext, RecallResult, Recommendation, RecommendQuery
+from engine.vocabulary import MAX_HISTORY, SIMILAR_CHANNELS, Degradation
+from services.common.ports import ItemPort, RankPort, RecallPort, UserPort
 from services.common.validate import (
     check_attributes,
     check_channels,
@@ -39,18 +30,15 @@ from services.common.validate import (
     check_range,
 )
 from services.common.values import now_ms, profile_features
-from services.recall.session import session_items
 from services.recommend.attribution import Attribution, make_token
 from services.recommend.facts import Facts
 from services.recommend.fallback import LastGoodList
 from services.recommend.page import PageMaker, Scored, without
-from services.recommend.policy import Policy, ordered, place_new
 from services.recommend.rails import is_impersonal, of_channels, ranked_places
 from services.recommend.run import Budgets, Run
 
 MAX_SESSION_ITEMS = 50
 CANDIDATES = (50, 500)
-_HISTORY = 1_000
 _PLACEMENT = re.compile(r"[a-z0-9_-]{1,64}")
 
 
@@ -181,7 +169,7 @@ class RecommendService:
                 "user",
                 self._budgets.user,
                 Degradation.USER,
-                lambda left_s: self._user.get_user_context(query.user_id, _HISTORY, left_s),
+                lambda left_s: self._user.get_user_context(query.user_id, MAX_HISTORY, left_s),
             )
         now = max(self._clock_ms(), stored.context.now if stored else 0)
         events = list(stored.context.events) if stored else []
@@ -191,7 +179,7 @@ class RecommendService:
                 Event(item_id, "click", newest - place)
                 for place, item_id in enumerate(query.session_item_ids)
             ]
-            events = [*clicks, *events][:_HISTORY]
+            events = [*clicks, *events][:MAX_HISTORY]
         profile = {**(stored.context.profile if stored else {}), **profile_features(query.profile or {})}
         context = UserContext.at_request(query.user_id, profile, events, now)
         return KnownContext(context, stored.known if stored else False)

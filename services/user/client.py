@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from ecrs.user.v1 import user_service_pb2 as pb
 from ecrs.user.v1 import user_service_pb2_grpc as stubs
 
+from engine.types import KnownContext, UserEvent, UserProfile
 from services.common.convert import context_from_proto, profile_from_proto, profile_to_proto
-from services.common.ports import KnownContext, UserEvent, UserProfile
 from services.common.rpc import Target
 from services.user.messages import event_to_proto, stored_event_from_proto
 

@@ -12,7 +12,7 @@ import struct
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from models.features import EVENT_TYPES
+from engine.vocabulary import HISTORY_EVENT_TYPES
 
 BROWSING = frozenset({"other", "view", "click"})
 """Types of which there are many and each says little; kept apart, so that they push out no others."""
@@ -20,7 +20,7 @@ BROWSING = frozenset({"other", "view", "click"})
 _VERSION = 1
 _HEAD = struct.Struct("<BI")
 _ONE = struct.Struct("<BIqBd")  # a single event, up to its text
-_CODES = {name: code for code, name in enumerate(EVENT_TYPES)}
+_CODES = {name: code for code, name in enumerate(HISTORY_EVENT_TYPES)}
 
 
 class StoredEvent(NamedTuple):
@@ -68,7 +68,7 @@ def unpack(blob: bytes) -> list[StoredEvent]:
         types_end = at_end + n
         text = types_end + 8 * n
         at = struct.unpack_from(f"<{n}q", blob, _HEAD.size)
-        types = [EVENT_TYPES[code] for code in blob[at_end:types_end]]
+        types = [HISTORY_EVENT_TYPES[code] for code in blob[at_end:types_end]]
         values = struct.unpack_from(f"<{n}d", blob, types_end)
         lines = blob[text:].decode().split("\n")
     except (struct.error, UnicodeDecodeError, IndexError) as error:
@@ -86,4 +86,4 @@ def _one(blob: bytes) -> StoredEvent:
     lines = blob[_ONE.size :].decode().split("\n")
     if len(lines) not in (1, 3):
         raise ValueError(f"not packed events: {len(lines)} texts for 1 event")
-    return StoredEvent(lines[0], EVENT_TYPES[code], at, value, *lines[1:])
+    return StoredEvent(lines[0], HISTORY_EVENT_TYPES[code], at, value, *lines[1:])

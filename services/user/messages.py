@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from ecrs.user.v1 import user_service_pb2 as pb
 
+from engine.types import UserEvent
+from engine.vocabulary import LIVE_EVENT_TYPES
 from services.common.convert import event_type_name, event_type_number
-from services.common.ports import EVENT_TYPES, UserEvent
 
 
 def event_to_proto(event: UserEvent) -> pb.UserEvent:
@@ -28,8 +29,8 @@ def event_from_proto(message: pb.UserEvent, field: str) -> UserEvent:
 
 def stored_event_from_proto(message: pb.UserEvent) -> UserEvent:
     """An event as stored, whose type may be "other": what the data had beside the live types."""
-    known = 1 <= message.type <= len(EVENT_TYPES)
-    return _event(message, EVENT_TYPES[message.type - 1] if known else "other")
+    known = 1 <= message.type <= len(LIVE_EVENT_TYPES)
+    return _event(message, LIVE_EVENT_TYPES[message.type - 1] if known else "other")
 
 
 def _event(message: pb.UserEvent, kind: str) -> UserEvent:

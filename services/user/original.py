@@ -8,8 +8,9 @@ from original import um_pb2 as pb
 from original import um_pb2_grpc as stubs
 from original import user_info_pb2
 
-from services.common.errors import EcrsError
-from services.common.ports import UserPort, UserProfile
+from engine.errors import EcrsError
+from engine.types import UserProfile
+from services.common.ports import UserPort
 from services.common.rpc import Servicer, remaining_s
 from services.common.values import profile_features
 

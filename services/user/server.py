@@ -6,12 +6,12 @@ import grpc
 from ecrs.user.v1 import user_service_pb2 as pb
 from ecrs.user.v1 import user_service_pb2_grpc as stubs
 
+from engine.vocabulary import MAX_HISTORY
 from services.common.convert import context_to_proto, optional_int, profile_from_proto, profile_to_proto
 from services.common.ports import UserPort
 from services.common.rpc import Servicer, remaining_s
 from services.common.validate import DEFAULT_PAGE, check_count
 from services.user.messages import event_from_proto, event_to_proto
-from services.user.service import MAX_EVENTS
 
 NAME = "ecrs.user.v1.UserService"
 
@@ -51,7 +51,7 @@ class UserServicer(stubs.UserServiceServicer):
     def GetUserContext(  # noqa: N802
         self, request: pb.GetUserContextRequest, context: grpc.ServicerContext
     ) -> pb.GetUserContextResponse:
-        most = optional_int(request, "max_events", MAX_EVENTS)
+        most = optional_int(request, "max_events", MAX_HISTORY)
         found = self._users.get_user_context(request.user_id, most, remaining_s())
         return pb.GetUserContextResponse(context=context_to_proto(found.context, known=found.known))
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from models.features import Event, UserContext, canonical
-from services.common.errors import InvalidArgument, NotFound
-from services.common.item_port import AttributeValue
-from services.common.ports import EVENT_TYPES, IMPRESSION, KnownContext, UserEvent, UserProfile
+from engine.errors import InvalidArgument, NotFound
+from engine.features import Event, UserContext, canonical
+from engine.types import AttributeValue, KnownContext, UserEvent, UserProfile
+from engine.vocabulary import IMPRESSION, LIVE_EVENT_TYPES, MAX_HISTORY
 from services.common.validate import (
     check_attributes,
     check_count,
@@ -29,7 +29,6 @@ from services.user.codec import BROWSING, StoredEvent
 Row = Mapping[str, str | list[str]]
 """A stored profile: features by name, without the id."""
 
-MAX_EVENTS = 1000
 MAX_TOKEN_BYTES = 256
 MAX_EVENT_ID_BYTES = 128
 _DAY_MS = 86_400_000
@@ -131,7 +130,7 @@ class UserService:
     def get_user_context(self, user_id: str, max_events: int, timeout_s: float) -> KnownContext:
         """Profile and newest events of a user; known=False and empty for one that is not stored."""
         user_id = check_id("user_id", user_id)
-        check_range("max_events", max_events, 1, MAX_EVENTS)
+        check_range("max_events", max_events, 1, MAX_HISTORY)
         activity = self._store.activity(user_id)
         events = [Event(*event[:3]) for event in merge(activity.history, activity.live)[:max_events]]
         profile = {
@@ -208,7 +207,7 @@ class UserService:
 
 
 def merge(history: list[StoredEvent], live: list[StoredEvent]) -> list[StoredEvent]:
-    """Loaded and live events, newest first, `MAX_EVENTS` at most (see `keep_newest`).
+    """Loaded and live events, newest first, `MAX_HISTORY` at most (see `keep_newest`).
 
     A live event that a later load brought along as history counts once; of the two the live one stays, which
     knows its token.
@@ -221,7 +220,7 @@ def merge(history: list[StoredEvent], live: list[StoredEvent]) -> list[StoredEve
     return keep_newest(sorted(live + new, key=lambda event: -event.at_ms))
 
 
-def keep_newest(events: list[StoredEvent], limit: int = MAX_EVENTS) -> list[StoredEvent]:
+def keep_newest(events: list[StoredEvent], limit: int = MAX_HISTORY) -> list[StoredEvent]:
     """The newest `limit` of events that are given newest first.
 
     Where browsing would push out what a user bought or rated, it gives way: up to half of the places are for
@@ -246,8 +245,8 @@ def _checked(path: str, event: UserEvent, now: int) -> tuple[str, StoredEvent]:
     """Whose event it is, and what is stored of it."""
     user_id = check_id(f"{path}.user_id", event.user_id)
     item_id = check_id(f"{path}.item_id", event.item_id)
-    if event.type not in EVENT_TYPES:
-        raise InvalidArgument(f"{path}.type", f"must be one of {', '.join(EVENT_TYPES)}")
+    if event.type not in LIVE_EVENT_TYPES:
+        raise InvalidArgument(f"{path}.type", f"must be one of {', '.join(LIVE_EVENT_TYPES)}")
     if not 0 <= event.at_ms <= now + _DAY_MS:
         raise InvalidArgument(
             f"{path}.at_ms", f"must be 0 (now) to a day from now in milliseconds, not {event.at_ms}"

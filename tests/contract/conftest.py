@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from services import bootstrap
-from services.common.item_port import ItemPort
-from services.common.ports import UserPort
+from services.common.ports import ItemPort, UserPort
 from services.common.rpc import Server
 from services.item.client import ItemClient
 from services.settings import Settings

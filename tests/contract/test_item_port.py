@@ -8,9 +8,10 @@ from dataclasses import replace
 import pytest
 import redis
 
+from engine.errors import InvalidArgument, NotFound
+from engine.types import Item
 from services.common import keys
-from services.common.errors import InvalidArgument, NotFound
-from services.common.item_port import Item, ItemPort
+from services.common.ports import ItemPort
 
 pytestmark = pytest.mark.contract
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from engine.errors import InvalidArgument, Unavailable
+from engine.types import Category, Item, SearchQuery, SearchResult
 from services import bootstrap
-from services.common.errors import InvalidArgument, Unavailable
-from services.common.item_port import Category, Item, ItemPort, SearchQuery, SearchResult
+from services.common.ports import ItemPort
 from services.common.rpc import Server
 from tests.contract.conftest import settings_for
 from tests.support.catalogue import DAIRY, FRUIT, GROCERIES

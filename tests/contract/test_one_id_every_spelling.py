@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from services.common.errors import InvalidArgument, NotFound
-from services.common.item_port import Item, ItemPort
-from services.common.ports import UserEvent, UserPort, UserProfile
+from engine.errors import InvalidArgument, NotFound
+from engine.types import Item, UserEvent, UserProfile
+from services.common.ports import ItemPort, UserPort
 
 pytestmark = pytest.mark.contract
 

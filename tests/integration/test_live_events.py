@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 import redis
 
+from engine.types import UserEvent
 from scripts import export_events
 from scripts.events_archive import SCHEMA
 from services.common import keys
-from services.common.ports import UserEvent
 from services.common.redis import connect
 from services.common.values import now_ms
 from services.user.codec import StoredEvent, pack

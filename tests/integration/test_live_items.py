@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from models.features import DAY_MS, Event, UserContext
-from services.common.item_port import Item
-from services.common.ports import RecommendedItem, RecommendQuery
+from engine.features import DAY_MS, Event, UserContext
+from engine.types import Item, RecommendedItem, RecommendQuery
 from services.common.rpc import Target
 from services.item.client import ItemClient
 from services.recall.client import RecallClient

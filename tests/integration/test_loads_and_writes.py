@@ -16,10 +16,9 @@ import pyarrow.parquet as pq
 import pytest
 import redis
 
+from engine.errors import NotFound
+from engine.types import Item, UserEvent, UserProfile
 from services.common import keys
-from services.common.errors import NotFound
-from services.common.item_port import Item
-from services.common.ports import UserEvent, UserProfile
 from services.common.redis import connect
 from services.item.service import ItemService
 from services.item.store import RedisItemStore

@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 from pymilvus import MilvusClient
 
+from engine.recall.exact import ExactIndex
+from engine.recall.index import IndexMismatch, IndexUnavailable
 from services.recall.index.build import BATCH, build_collection
 from services.recall.index.collection import (
     Description,
@@ -22,9 +24,7 @@ from services.recall.index.collection import (
     index_for,
     is_lite,
 )
-from services.recall.index.exact import ExactIndex
 from services.recall.index.milvus import MilvusIndex
-from services.recall.index.port import IndexMismatch, IndexUnavailable
 from tests.integration.programs import Program, await_true, free_port
 
 pytestmark = pytest.mark.integration

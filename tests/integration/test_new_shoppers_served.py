@@ -16,7 +16,7 @@ from ecrs.recommend.v1 import recommend_service_pb2 as pb
 from ecrs.recommend.v1 import recommend_service_pb2_grpc as stubs
 from original import as_pb2, as_pb2_grpc, user_info_pb2
 
-from models.release import Release, current
+from engine.release import Release, current
 from services.settings import PORTS
 from tests.support.shop import Shop
 

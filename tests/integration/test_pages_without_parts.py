@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from models.release import set_current
+from engine.release import set_current
+from engine.types import Item
 from services import bootstrap
-from services.common.item_port import Item
 from services.settings import Settings
 from tests.integration.programs import Program, await_true, free_port
 from tests.support.page_load import PageLoad

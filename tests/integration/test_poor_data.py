@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from engine.features import DAY_MS, Event, UserContext
+from engine.recall.new_items_store import read_new_items
+from engine.release import Release, list_releases
 from models.export import onnx_runner, paddle_runner
-from models.features import DAY_MS, Event, UserContext
-from models.new_items_store import read_new_items
-from models.release import Release, list_releases
 from models.train import main
 from tests.support.poor_data import PARTS, write_poor
 

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 
 from data.prepare import main as prepare
+from engine.features import DAY_MS
+from engine.policy import Policy
 from models.dataset import load_prepared
 from models.evaluate.pipeline import PipelineError, run_pipeline
 from models.evaluate.protocols import Outcome, run_baseline
 from models.evaluate.retail import RetailSplit, split
-from models.features import DAY_MS
-from services.recommend.policy import Policy
 
 pytestmark = pytest.mark.integration
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.features import Event, UserContext
-from models.release import current
+from engine.errors import EcrsError, Unavailable
+from engine.features import Event, UserContext
+from engine.release import current
 from services import bootstrap
 from services.bootstrap import Part
-from services.common.errors import EcrsError, Unavailable
 from services.rank.service import RankService
 from services.settings import Settings
 from tests.integration.programs import Program, await_true, free_port

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from models.release import Release, set_current
+from engine.errors import EcrsError
+from engine.release import Release, set_current
+from engine.types import Recommendation, RecommendQuery, UserEvent
+from engine.vocabulary import Degradation
 from services import bootstrap
-from services.common.errors import EcrsError
-from services.common.ports import Degradation, Recommendation, RecommendQuery, UserEvent
 from services.common.rpc import Target
 from services.common.values import now_ms
 from services.recall.index.build import build_collection

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import redis
 
-from models.release import set_current
+from engine.errors import EcrsError
+from engine.release import set_current
+from engine.types import Item, SearchQuery
 from services import bootstrap
 from services.common import keys
-from services.common.errors import EcrsError
-from services.common.item_port import Item, SearchQuery
 from services.item.codec import item_to_json
 from services.item.service import ItemService
 from services.settings import Settings

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import redis
 
-from services.common.errors import Unavailable
+from engine.errors import Unavailable
 from tests.unit.webapp.stores import memory_stores
 from webapp.stores import Stores, redis_stores
 from webapp.stores.accounts import Account

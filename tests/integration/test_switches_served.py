@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from models.release import set_current
-from services.common.ports import RecommendQuery
+from engine.release import set_current
+from engine.types import RecommendQuery
 from services.common.rpc import Target
 from services.item.client import ItemClient
 from services.recommend.client import RecommendClient

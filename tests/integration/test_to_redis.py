@@ -12,11 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 import redis
 
+from engine.types import Item, UserEvent, UserProfile
 from scripts.redis_load.histories import prepared_histories
 from scripts.redis_load.problems import Problems
 from services.common import keys
-from services.common.item_port import Item
-from services.common.ports import UserEvent, UserProfile
 from services.user.codec import StoredEvent, unpack
 from services.user.service import keep_newest
 from tests.integration.loads import T, items_at, load, prepared, users_at

@@ -15,10 +15,10 @@ import pyarrow.parquet as pq
 import pytest
 import redis
 
+from engine.errors import NotFound
 from scripts.redis_load.histories import prepared_histories
 from scripts.redis_load.problems import BadData, Problems
 from services.common import keys
-from services.common.errors import NotFound
 from tests.integration.loads import T, items_at, load, prepared, users_at
 from tests.support.redis_server import RedisServer
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.content_store import read_content
+from engine.features import DAY_MS, Event, UserContext
+from engine.recall.content_store import read_content
+from engine.release import Release, list_releases
 from models.export import onnx_runner, paddle_runner
-from models.features import DAY_MS, Event, UserContext
-from models.release import Release, list_releases
 from models.train import main
 from tests.unit.models.prepared import write_prepared
 

@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 import redis
 
+from engine.types import Item, UserEvent
 from scripts.redis_load.upgrade import upgrade
 from services.common import keys
-from services.common.item_port import Item
-from services.common.ports import UserEvent
 from services.item.codec import item_to_json
 from services.user.codec import StoredEvent, pack
 from tests.integration.loads import T, items_at, load, prepared, users_at

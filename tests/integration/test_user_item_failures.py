@@ -16,10 +16,9 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from engine.errors import EcrsError, Unavailable
+from engine.types import Item, UserEvent, UserProfile
 from services import bootstrap
-from services.common.errors import EcrsError, Unavailable
-from services.common.item_port import Item
-from services.common.ports import UserEvent, UserProfile
 from services.common.rpc import Server
 from services.item.client import ItemClient
 from services.settings import Settings

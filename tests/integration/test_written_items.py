@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from engine.errors import Unavailable
+from engine.types import Item
 from services.common import keys
-from services.common.errors import Unavailable
-from services.common.item_port import Item
 from services.common.redis import Redis, connect
 from services.item.store import RedisItemStore
 from tests.support.redis_server import RedisServer

@@ -18,7 +18,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from models.release import Release, list_releases
+from engine.release import Release, list_releases
 from services.settings import ROOT
 from tests.support.shop import Shop
 from tests.support.visitor import Visitor

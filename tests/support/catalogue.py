@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.common.item_port import Item
+from engine.types import Item
 
 DAY = 86_400_000
 

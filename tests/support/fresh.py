@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from models.features import encode_items
-from models.new_items import EVIDENCE, Bins, NewItemModel, group_keys
-from models.new_items_store import write_new_items
-from models.release import Release, ReleaseWriter
+from engine.features import encode_items
+from engine.recall.new_items import EVIDENCE, Bins, NewItemModel, group_keys
+from engine.recall.new_items_store import write_new_items
+from engine.release import Release, ReleaseWriter
 from tests.support.releases import records, write_release
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from models.features import DAY_MS
+from engine.features import DAY_MS
 
 TOML = """
 [dataset]

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from data.canonical import EVENTS, items_schema, users_schema
 from data.dataset import load_dataset
-from models.features import DAY_MS
+from engine.features import DAY_MS
 
 START = 1_500_000_000_000
 PARTS = ("profiles", "features", "titles", "categories", "brands", "prices", "types", "times")

@@ -15,11 +15,11 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from models.content import ContentNeighbours
+from engine.features import STATS, FeatureSchema, ItemTable, cross_names
+from engine.recall.content import ContentNeighbours
+from engine.recall.content_store import write_content
+from engine.release import Channels, ReleaseWriter
 from models.content_fit import fit_content
-from models.content_store import write_content
-from models.features import STATS, FeatureSchema, ItemTable, cross_names
-from models.release import Channels, ReleaseWriter
 
 N_ITEMS, DIM, NEIGHBOURS = 300, 8, 12
 DATA_END = 1_700_000_000_000

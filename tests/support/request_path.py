@@ -7,16 +7,16 @@ from pathlib import Path
 
 import numpy as np
 
-from models.release import Release
-from services.common.errors import ReleaseNotLoaded
+from engine.errors import ReleaseNotLoaded
+from engine.recall.exact import ExactIndex
+from engine.recall.filters import LiveSet
+from engine.recall.index import VectorIndex
+from engine.release import Release
+from services.adapters.snapshots import load_snapshot
 from services.rank.loaded import LoadedRanker
 from services.rank.predictor_onnx import OnnxPredictor
 from services.rank.predictors import Predictor
 from services.rank.service import RankService
-from services.recall.availability import LiveSet
-from services.recall.index.exact import ExactIndex
-from services.recall.index.port import VectorIndex
-from services.recall.loaded import LoadedRelease
 from services.recall.service import RecallService
 from services.recommend.facts import ReleaseFacts
 from services.recommend.fallback import LastGoodList
@@ -69,7 +69,7 @@ def real_recall(
 ) -> RecallService:
     """Recall over the release in `folder`, searching exactly unless told otherwise."""
     release = Release.load(folder)
-    loaded = LoadedRelease.load(release, index or ExactIndex(release.vectors), exact_limit)
+    loaded = load_snapshot(release, index or ExactIndex(release.vectors), exact_limit)
     return RecallService(OneRelease(release.name, loaded), live or LiveNow())  # type: ignore[arg-type]
 
 

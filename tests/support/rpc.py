@@ -9,7 +9,7 @@ from ecrs.user.v1 import user_service_pb2 as pb
 from ecrs.user.v1 import user_service_pb2_grpc as stubs
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from services.common.errors import EcrsError
+from engine.errors import EcrsError
 from services.common.rpc import App, Server, Servicer, Target
 from tests.support.redis_server import free_port
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import redis
 
-from models.release import set_current
+from engine.release import set_current
+from engine.types import UserEvent
 from services import bootstrap
 from services.common import keys
-from services.common.ports import UserEvent
 from services.common.rpc import Server
 from services.settings import Settings
 from tests.support.redis_server import RedisServer, free_port

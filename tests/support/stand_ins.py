@@ -6,23 +6,26 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from models.features import Event, UserContext
-from services.common.errors import NotFound, Unavailable
-from services.common.item_port import Category, Item, SearchQuery, SearchResult
-from services.common.ports import (
-    IMPRESSION,
+from engine.errors import NotFound, Unavailable
+from engine.features import Event, UserContext
+from engine.types import (
     NO_FILTER,
     Candidate,
+    Category,
     Contribution,
     ExplainResult,
+    Item,
     ItemExplanation,
     ItemFilter,
     KnownContext,
     RankResult,
     RecallResult,
+    SearchQuery,
+    SearchResult,
     UserEvent,
     UserProfile,
 )
+from engine.vocabulary import IMPRESSION
 from services.common.values import profile_features
 from tests.support.releases import DATA_END, records
 

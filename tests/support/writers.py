@@ -7,9 +7,9 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from services.common.errors import NotFound
-from services.common.item_port import ItemPort
-from services.common.ports import UserEvent, UserPort, UserProfile
+from engine.errors import NotFound
+from engine.types import UserEvent, UserProfile
+from services.common.ports import ItemPort, UserPort
 
 T = 5.0
 _AGES = ("1", "2", "3")

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from bench.training_samples import read_items, write_items
-from models.features import ItemTable
-from models.release import Release
+from engine.features import ItemTable
+from engine.release import Release
 from tests.support.releases import write_release
 
 pytestmark = pytest.mark.unit

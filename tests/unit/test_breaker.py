@@ -16,7 +16,7 @@ from ecrs.user.v1 import user_service_pb2 as pb
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.common.errors import DeadlineExceeded, EcrsError, Unavailable
+from engine.errors import DeadlineExceeded, EcrsError, Unavailable
 from services.common.rpc import Breaker, Target
 from services.common.rpc.breaker import Attempt
 

@@ -9,9 +9,9 @@ import time
 import pytest
 import redis
 
+from engine.errors import Unavailable
 from services import __version__, bootstrap
 from services.common import keys
-from services.common.errors import Unavailable
 from services.common.publisher import Publisher
 from services.common.redis import connect
 from services.common.rpc import CallStats, Server

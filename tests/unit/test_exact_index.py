@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.recall.exact import ExactIndex
+from engine.recall.index import IndexMismatch
 from services.recall.index.collection import Description, collection_name, index_for, search_params
-from services.recall.index.exact import ExactIndex
-from services.recall.index.port import IndexMismatch
 
 pytestmark = pytest.mark.unit
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from structlog.testing import capture_logs
 
-from services.common.errors import Unavailable
+from engine.errors import Unavailable
 from services.common.follower import Follower
 
 pytestmark = pytest.mark.unit

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from services.common.errors import ReleaseNotLoaded
+from engine.errors import ReleaseNotLoaded
 from services.common.keys import RELEASE
 from services.common.redis import connect
 from services.common.release_store import ReleaseStore

@@ -13,8 +13,8 @@ import structlog
 from ecrs.user.v1 import user_service_pb2 as pb
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from services.common import errors
-from services.common.errors import (
+from engine import errors
+from engine.errors import (
     DeadlineExceeded,
     EcrsError,
     InvalidArgument,

@@ -12,11 +12,10 @@ from data.canonical import canonical_ids
 from data.columns import Columns
 from data.rejects import Rejects
 from data.rows import Rows
-from models.features import canonical
-from models.features.ids import NO_IDS, canonical_id
-from services.common.errors import InvalidArgument
-from services.common.item_port import SearchQuery
-from services.common.ports import ItemFilter
+from engine.errors import InvalidArgument
+from engine.features import canonical
+from engine.ids import NO_IDS, canonical_id
+from engine.types import ItemFilter, SearchQuery
 from services.common.validate import check_id, check_ids
 from services.item.search.query import check_query
 from webapp.api.inputs import Id

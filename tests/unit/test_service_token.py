@@ -16,11 +16,11 @@ from pydantic import ValidationError
 
 from clients.python import cli
 from clients.python.credentials import with_token
+from engine.errors import EcrsError
 from scripts import up
 from scripts.supervision.health import check
 from scripts.supervision.parts import Part
 from services.bootstrap import target
-from services.common.errors import EcrsError
 from services.common.rpc import App, Server, Servicer
 from services.settings import Settings
 from tests.support.rpc import NAME, OneCall

@@ -10,7 +10,7 @@ import pytest
 from ecrs.item.v1 import item_service_pb2 as pb
 from ecrs.item.v1 import item_service_pb2_grpc as pb_grpc
 
-from services.common.errors import NotFound, Unavailable
+from engine.errors import NotFound, Unavailable
 from services.common.rpc import App, Server, Servicer, Target
 from services.common.rpc.tape import recording
 

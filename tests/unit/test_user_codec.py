@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.features import EVENT_TYPES
+from engine.vocabulary import HISTORY_EVENT_TYPES
 from services.user.codec import StoredEvent, pack, unpack
 from services.user.service import keep_newest, merge
 
@@ -17,7 +17,7 @@ IDS = st.text(st.characters(exclude_categories=("Cc", "Cs")), min_size=1, max_si
 EVENTS = st.builds(
     StoredEvent,
     item_id=IDS,
-    type=st.sampled_from(EVENT_TYPES),
+    type=st.sampled_from(HISTORY_EVENT_TYPES),
     at_ms=st.integers(0, 2**62),
     value=st.floats(allow_nan=False),
     attribution_token=st.just("") | IDS,

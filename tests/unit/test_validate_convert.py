@@ -9,8 +9,11 @@ from ecrs.common.v1 import types_pb2 as pb
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.features import Event, UserContext
-from models.features.ids import NO_IDS, canonical_id
+from engine.errors import InvalidArgument
+from engine.features import Event, UserContext
+from engine.ids import NO_IDS, canonical_id
+from engine.types import NO_FILTER, ItemFilter
+from engine.vocabulary import LIVE_EVENT_TYPES, Degradation
 from services.common.convert import (
     attributes_from_proto,
     context_from_proto,
@@ -22,8 +25,6 @@ from services.common.convert import (
     filter_from_proto,
     filter_to_proto,
 )
-from services.common.errors import InvalidArgument
-from services.common.ports import EVENT_TYPES, NO_FILTER, Degradation, ItemFilter
 from services.common.validate import check_filter, check_id, decode_page_token, encode_page_token
 
 pytestmark = pytest.mark.unit
@@ -65,7 +66,7 @@ def test_too_many_events_are_refused() -> None:
 
 
 def test_the_types_numbers_are_those_of_the_enum() -> None:
-    for name in EVENT_TYPES:
+    for name in LIVE_EVENT_TYPES:
         number = event_type_number(name)
         assert pb.EventType.Name(number) == f"EVENT_TYPE_{name.upper()}"
         assert event_type_name("type", number) == name

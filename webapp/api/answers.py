@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.common import item_port, ports
-from services.common.item_port import AttributeValue
+from engine import types
+from engine.types import AttributeValue
 
 
 class Answer(BaseModel):
@@ -38,7 +38,7 @@ class Item(Answer):
     variant_of: str = Field(description="The item that this one is a variant of; empty: of none.")
 
     @classmethod
-    def of(cls, item: item_port.Item) -> Item:
+    def of(cls, item: types.Item) -> Item:
         """From the port's type."""
         return cls(
             item_id=item.item_id,
@@ -95,7 +95,7 @@ class Recommendations(Answer):
     timings_ms: Mapping[str, float] = Field(description="By stage.")
 
     @classmethod
-    def of(cls, found: ports.Recommendation) -> Recommendations:
+    def of(cls, found: types.Recommendation) -> Recommendations:
         """From the port's type."""
         return cls(
             items=tuple(
@@ -139,7 +139,7 @@ class SearchPage(Answer):
     corrected_query: str = Field(description="What was searched when typing errors were mended; else empty.")
 
     @classmethod
-    def of(cls, found: item_port.SearchResult) -> SearchPage:
+    def of(cls, found: types.SearchResult) -> SearchPage:
         """From the port's type."""
         return cls(
             items=tuple(map(Item.of, found.items)),
@@ -159,7 +159,7 @@ class Category(Answer):
     children: tuple[Category, ...]
 
     @classmethod
-    def of(cls, category: item_port.Category) -> Category:
+    def of(cls, category: types.Category) -> Category:
         """From the port's type, with all below."""
         return cls(
             name=category.name,
@@ -200,7 +200,7 @@ class Events(Answer):
     next_page_token: str
 
     @classmethod
-    def of(cls, events: list[ports.UserEvent], next_page_token: str) -> Events:
+    def of(cls, events: list[types.UserEvent], next_page_token: str) -> Events:
         """From the port's types."""
         return cls(
             events=tuple(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.common.item_port import SearchQuery
+from engine.types import SearchQuery
 from webapp.api.answers import Categories, Category, Item, Items, SearchPage
 from webapp.api.inputs import CategoriesQuery, ItemsQuery, SearchParameters
 from webapp.api.operations import operation

@@ -23,9 +23,8 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from models.features.ids import NO_IDS, canonical_id, id_problem
-from services.common.item_port import AttributeValue
-from services.common.ports import ItemFilter
+from engine.ids import NO_IDS, canonical_id, id_problem
+from engine.types import AttributeValue, ItemFilter
 
 ID = r"^(?:[\x20-\x7e]{1,256}|[^\x00-\x1f\x7f-\x9f]{1,64})$"
 PATH_ID = r"^(?:[\x20-\x2e\x30-\x7e]{1,256}|[^\x00-\x1f/\x7f-\x9f]{1,64})$"

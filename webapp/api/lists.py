@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.common.ports import RecommendQuery, UserEvent
+from engine.types import RecommendQuery, UserEvent
 from webapp.api.answers import Recommendations, Recorded
 from webapp.api.inputs import EventsBody, RecommendationsBody, RecommendationsQuery, SimilarQuery
 from webapp.api.operations import operation

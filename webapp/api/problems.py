@@ -10,7 +10,7 @@ import structlog
 from flask import Blueprint, Response, g
 from werkzeug.exceptions import HTTPException, InternalServerError
 
-from services.common.errors import (
+from engine.errors import (
     DeadlineExceeded,
     EcrsError,
     InvalidArgument,
@@ -31,7 +31,7 @@ STATUS: dict[type[EcrsError], HTTPStatus] = {
     DeadlineExceeded: HTTPStatus.GATEWAY_TIMEOUT,
     EcrsError: HTTPStatus.BAD_GATEWAY,
 }
-"""Every class of `services.common.errors`; a test asserts that none is missing."""
+"""Every class of `engine.errors`; a test asserts that none is missing."""
 
 # The services' names of fields that have another place here: one user is written as a list of one.
 _RENAMED = ((re.compile(r"^users\[0\]\."), ""), (re.compile(r"^profile\.attributes\."), "profile."))

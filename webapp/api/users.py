@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.common.ports import UserProfile
+from engine.types import UserProfile
 from webapp.api.answers import Events, Health, User
 from webapp.api.inputs import EventsQuery, UserBody
 from webapp.api.operations import operation

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from flask import request
 from flask_babel import gettext as _
 
-from services.common.errors import InvalidArgument
-from services.common.item_port import AttributeValue
+from engine.errors import InvalidArgument
+from engine.types import AttributeValue
 from services.common.validate import check_id
 from webapp.dataset import UserFeature
 

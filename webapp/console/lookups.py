@@ -5,9 +5,8 @@ from __future__ import annotations
 from flask import render_template, url_for
 from flask_babel import gettext as _
 
-from services.common.errors import NotFound
-from services.common.item_port import Item
-from services.common.ports import UserEvent, UserProfile
+from engine.errors import NotFound
+from engine.types import Item, UserEvent, UserProfile
 from webapp.console.blueprint import blueprint
 from webapp.console.inputs import Form
 from webapp.console.people import id_cell, number_cell, read_items, time_text, title_cell

@@ -8,9 +8,9 @@ from datetime import datetime, timezone
 from flask import url_for
 from flask_babel import gettext as _
 
-from models.features import Event, UserContext
-from services.common.errors import InvalidArgument, NotFound
-from services.common.item_port import Item
+from engine.errors import InvalidArgument, NotFound
+from engine.features import Event, UserContext
+from engine.types import Item
 from services.common.validate import MAX_BATCH
 from services.common.values import now_ms, profile_features
 from webapp.console.inputs import Form, Who

@@ -13,7 +13,7 @@ from typing import Any
 import redis
 import structlog
 
-from models.release import CURRENT, MANIFEST
+from engine.release import CURRENT, MANIFEST
 from services.common import keys
 
 MOST = 50

@@ -8,8 +8,7 @@ from flask import url_for
 from flask_babel import gettext as _
 from markupsafe import Markup
 
-from services.common.item_port import Item
-from services.common.ports import Candidate, Contribution, ItemExplanation, Recommendation
+from engine.types import Candidate, Contribution, Item, ItemExplanation, Recommendation
 from webapp.console.charts import bar, lean
 from webapp.console.people import id_cell, number_cell, title_cell
 from webapp.console.tables import Cell, Column, Row, Table, make_table

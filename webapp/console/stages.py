@@ -8,15 +8,8 @@ from typing import Any
 from flask import render_template, url_for
 from flask_babel import gettext as _
 
-from services.common.item_port import Item
-from services.common.ports import (
-    CHANNELS,
-    SIMILAR_CHANNELS,
-    ItemExplanation,
-    RecallResult,
-    Recommendation,
-    RecommendQuery,
-)
+from engine.types import Item, ItemExplanation, RecallResult, Recommendation, RecommendQuery
+from engine.vocabulary import CHANNELS, SIMILAR_CHANNELS
 from webapp.console.asking import (
     MERGED,
     MOST_RANKED,

@@ -16,7 +16,7 @@ from google.protobuf import json_format
 from google.protobuf.message import Message
 from markupsafe import Markup
 
-from services.common.errors import EcrsError
+from engine.errors import EcrsError
 from services.common.rpc import tape
 from webapp.console.charts import bar
 

@@ -8,8 +8,8 @@ from flask import abort, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
-from services.common.errors import InvalidArgument, NotFound
-from services.common.ports import UserProfile
+from engine.errors import InvalidArgument, NotFound
+from engine.types import UserProfile
 from webapp.passwords import fits, hash_password, is_weak, normal_login
 from webapp.shop import Shop, current_shop
 from webapp.shopper import (

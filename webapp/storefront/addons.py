@@ -9,8 +9,8 @@ from itertools import chain, zip_longest
 import structlog
 from flask_babel import gettext as _
 
-from services.common.errors import EcrsError
-from services.common.ports import ItemFilter, Reason, Recommendation, RecommendedItem, RecommendQuery
+from engine.errors import EcrsError
+from engine.types import ItemFilter, Reason, Recommendation, RecommendedItem, RecommendQuery
 from webapp.shop import Shop
 from webapp.storefront.basket import Basket, Row
 from webapp.storefront.cards import Card, make_card

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import structlog
 
-from services.common.errors import EcrsError
-from services.common.item_port import Item
+from engine.errors import EcrsError
+from engine.types import Item
 from webapp.dataset import DatasetInfo
 from webapp.shop import Shop
 from webapp.storefront.cards import drawing

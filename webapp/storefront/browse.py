@@ -12,9 +12,8 @@ import structlog
 from flask import abort, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from services.common.errors import EcrsError, InvalidArgument
-from services.common.item_port import SearchResult
-from services.common.ports import ItemFilter, RecommendQuery
+from engine.errors import EcrsError, InvalidArgument
+from engine.types import ItemFilter, RecommendQuery, SearchResult
 from webapp.cache import OUTAGES
 from webapp.categories import Place
 from webapp.codec import search_from_json, search_to_json

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from services.common.item_port import Item
-from services.common.ports import RecommendedItem
+from engine.types import Item, RecommendedItem
 from webapp.dataset import DatasetInfo
 from webapp.pictures import depicts
 from webapp.storefront.why import why_code

@@ -8,8 +8,8 @@ from flask_babel import gettext as _
 from flask_babel import ngettext
 from werkzeug.wrappers import Response
 
-from services.common.errors import EcrsError
-from services.common.ports import UserEvent
+from engine.errors import EcrsError
+from engine.types import UserEvent
 from webapp.shop import Shop, current_shop
 from webapp.shopper import current_shopper, local_path, read_id
 from webapp.storefront.addons import add_ons

@@ -10,7 +10,7 @@ from flask_babel import format_datetime
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
-from services.common.ports import UserEvent
+from engine.types import UserEvent
 from webapp.shop import Shop, current_shop
 from webapp.shopper import current_shopper
 from webapp.storefront.basket import Basket, read_basket

@@ -14,9 +14,8 @@ from typing import Any
 import structlog
 from flask_babel import gettext as _
 
-from services.common.errors import EcrsError
-from services.common.item_port import Item
-from services.common.ports import NO_FILTER, Reason, Recommendation, RecommendedItem, RecommendQuery
+from engine.errors import EcrsError
+from engine.types import NO_FILTER, Item, Reason, Recommendation, RecommendedItem, RecommendQuery
 from webapp.cache import OUTAGES
 from webapp.codec import list_from_json, list_to_json
 from webapp.shop import Shop

@@ -22,7 +22,7 @@ from wtforms import (
 from wtforms.validators import InputRequired, Length, Optional, ValidationError
 from wtforms.widgets import CheckboxInput, ListWidget
 
-from services.common.item_port import AttributeValue
+from engine.types import AttributeValue
 from webapp.dataset import UserFeature
 from webapp.i18n import language
 from webapp.passwords import MAX_LENGTH, MIN_LENGTH, normal_login

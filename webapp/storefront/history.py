@@ -12,9 +12,8 @@ from flask_babel import format_date, format_time
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
-from services.common.errors import EcrsError, InvalidArgument
-from services.common.item_port import Item
-from services.common.ports import UserEvent
+from engine.errors import EcrsError, InvalidArgument
+from engine.types import Item, UserEvent
 from webapp.shop import Shop, current_shop
 from webapp.shopper import current_shopper
 from webapp.storefront.blueprint import blueprint

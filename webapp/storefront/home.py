@@ -5,8 +5,8 @@ from __future__ import annotations
 import structlog
 from flask import render_template, url_for
 
-from services.common.errors import EcrsError, NotFound
-from services.common.ports import UserProfile
+from engine.errors import EcrsError, NotFound
+from engine.types import UserProfile
 from webapp.shop import Shop, current_shop
 from webapp.shopper import Shopper, current_shopper
 from webapp.storefront.blueprint import blueprint

@@ -16,7 +16,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from werkzeug.datastructures import MultiDict
 
-from services.common.item_port import SearchQuery
+from engine.types import SearchQuery
 from webapp.errors import BadPage
 
 PAGE_SIZE = 24

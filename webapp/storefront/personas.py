@@ -8,9 +8,8 @@ from typing import Any
 
 import structlog
 
-from services.common.errors import EcrsError
-from services.common.item_port import AttributeValue, Item
-from services.common.ports import UserEvent, UserProfile
+from engine.errors import EcrsError
+from engine.types import AttributeValue, Item, UserEvent, UserProfile
 from webapp.shop import Shop
 from webapp.shopper import is_registered_id
 from webapp.storefront.wording import profile_lines

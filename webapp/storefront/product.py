@@ -14,10 +14,9 @@ from flask import abort, flash, make_response, redirect, render_template, reques
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
+from engine.errors import EcrsError, NotFound, Unavailable
+from engine.types import Item, Reason, SearchQuery, UserEvent
 from models.item_content import is_web_address
-from services.common.errors import EcrsError, NotFound, Unavailable
-from services.common.item_port import Item, SearchQuery
-from services.common.ports import Reason, UserEvent
 from webapp.cache import OUTAGES
 from webapp.codec import search_from_json, search_to_json
 from webapp.errors import wants_json

@@ -8,9 +8,8 @@ from flask import abort, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
-from services.common.errors import NotFound
-from services.common.item_port import AttributeValue
-from services.common.ports import UserProfile
+from engine.errors import NotFound
+from engine.types import AttributeValue, UserProfile
 from webapp.shop import Shop, current_shop
 from webapp.shopper import Shopper, current_shopper, sign_out
 from webapp.storefront.blueprint import blueprint

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Sequence
 import structlog
 from flask import current_app, request
 
-from services.common.errors import EcrsError
-from services.common.ports import IMPRESSION, UserEvent
+from engine.errors import EcrsError
+from engine.types import UserEvent
+from engine.vocabulary import IMPRESSION
 from webapp.shop import Shop
 from webapp.shopper import Shopper, is_id
 from webapp.storefront.cards import Card

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from services.common.errors import EcrsError
-from services.common.item_port import Item
+from engine.errors import EcrsError
+from engine.types import Item
 from webapp.shop import Shop
 from webapp.shopper import Shopper
 from webapp.storefront.cards import Card, item_card

@@ -6,7 +6,7 @@ somebody else cannot put words into the shop's mouth.
 
 from __future__ import annotations
 
-from services.common.ports import Reason
+from engine.types import Reason
 from webapp.dataset import DatasetInfo
 from webapp.shopper import is_id
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
-from services.common.item_port import AttributeValue, Item
-from services.common.ports import Degradation, Reason, UserEvent
+from engine.types import AttributeValue, Item, Reason, UserEvent
+from engine.vocabulary import Degradation
 from webapp.dataset import DatasetInfo
 from webapp.i18n import language
 

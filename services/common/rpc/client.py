@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import grpc
 import structlog
 
-from services.common.errors import DeadlineExceeded, EcrsError, Unavailable
+from engine.errors import DeadlineExceeded, EcrsError, Unavailable
 from services.common.rpc import calls, tape
 from services.common.rpc.breaker import Attempt, Breaker
 from services.common.rpc.server import MAX_MESSAGE_BYTES

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import grpc
 import structlog
 
-from services.common.errors import EcrsError
+from engine.errors import EcrsError
 from services.common.rpc import calls
 from services.common.rpc.stats import CallStats
 from services.common.rpc.status import code_of

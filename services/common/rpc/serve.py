@@ -14,7 +14,7 @@ from types import FrameType
 
 import structlog
 
-from services.common.errors import EcrsError
+from engine.errors import EcrsError
 from services.common.memory import settle
 from services.common.process import die_with_parent, wait_for_free_port
 from services.common.rpc.heartbeat import Pulse, beat

@@ -12,7 +12,7 @@ import structlog
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from services.common.errors import EcrsError, Unavailable
+from engine.errors import EcrsError, Unavailable
 from services.common.rpc.interceptor import CallInterceptor
 from services.common.rpc.stats import CallStats
 from services.common.rpc.token import TokenInterceptor

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import grpc
 
-from services.common.errors import (
+from engine.errors import (
     DeadlineExceeded,
     EcrsError,
     InvalidArgument,
@@ -21,7 +21,7 @@ STATUS: dict[type[EcrsError], grpc.StatusCode] = {
     DeadlineExceeded: grpc.StatusCode.DEADLINE_EXCEEDED,
     EcrsError: grpc.StatusCode.INTERNAL,
 }
-"""Every class of `services.common.errors`; a test asserts that none is missing."""
+"""Every class of `engine.errors`; a test asserts that none is missing."""
 
 _ERROR = {code: error for error, code in STATUS.items()}
 

@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from services.common.item_port import Category, Item
+from engine.types import Category, Item
 from services.item.search.text import words
 
 MAX_LEVELS = 8
@@ -167,7 +167,7 @@ class Columns:
         return len(self.price)
 
     def sorting(self, order: str) -> Sorting:
-        """One of `services.common.item_port.SEARCH_ORDERS`; "relevance" is by popularity here."""
+        """One of `engine.types.SEARCH_ORDERS`; "relevance" is by popularity here."""
         found = self._sortings.get(order)
         if found is None:
             first, second = _KEYS[order](self), -self.popularity

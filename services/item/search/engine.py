@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from services.common.item_port import Category, Item, SearchQuery
+from engine.types import Category, Item, SearchQuery
 from services.item.search.columns import Columns, Mask, Sorting
 from services.item.search.query import Place, page_token, read_token
 from services.item.search.text import words

@@ -10,9 +10,9 @@ from typing import Protocol, TypeVar
 
 import structlog
 
-from services.common.errors import EcrsError, Unavailable
+from engine.errors import EcrsError, Unavailable
+from engine.types import Item
 from services.common.follower import Follower
-from services.common.item_port import Item
 from services.item.search.engine import SearchEngine
 
 POLL_S = 0.5

@@ -7,8 +7,8 @@ from dataclasses import replace
 from hashlib import blake2b
 from typing import NamedTuple
 
-from services.common.errors import InvalidArgument
-from services.common.item_port import SEARCH_ORDERS, SearchQuery
+from engine.errors import InvalidArgument
+from engine.types import SEARCH_ORDERS, SearchQuery
 from services.common.validate import (
     MAX_FILTER_VALUES,
     check_id,

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from services.common.item_port import Item
+from engine.types import Item
 from services.item.search.text import words
 
 _CACHED = 128

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from pymilvus import DataType, MilvusClient
 
+from engine.recall.index import IndexMismatch, IndexUnavailable
 from services.recall.index.collection import FLAT, MILVUS_ERRORS, Description, count_rows, reason
-from services.recall.index.port import IndexMismatch, IndexUnavailable
 
 BATCH = 2_000
 _INSERT_TIMEOUT_S = 60.0

@@ -17,7 +17,7 @@ import grpc
 from pymilvus import MilvusClient
 from pymilvus.exceptions import MilvusException
 
-from services.recall.index.port import IndexMismatch, IndexUnavailable
+from engine.recall.index import IndexMismatch, IndexUnavailable
 
 MILVUS_ERRORS = (MilvusException, grpc.RpcError)
 """What a failing call raises: pymilvus lets some of gRPC's own errors through, deadlines among them."""

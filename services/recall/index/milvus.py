@@ -8,6 +8,7 @@ import time
 import numpy as np
 from pymilvus import MilvusClient
 
+from engine.recall.index import IndexMismatch, IndexUnavailable, Rows, Scores, Vector
 from services.recall.index.collection import (
     MILVUS_ERRORS,
     Description,
@@ -17,7 +18,6 @@ from services.recall.index.collection import (
     reason,
     search_params,
 )
-from services.recall.index.port import IndexMismatch, IndexUnavailable, Rows, Scores, Vector
 
 _CONNECT_TIMEOUT_S = 2.0
 _READY_TIMEOUT_S = 1.0

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from data.canonical import canonical_ids, items_schema, users_schema
 from data.dataset import Dataset, Feature
-from models.features.ids import canonical_id
+from engine.ids import canonical_id
 
 pytestmark = pytest.mark.unit
 

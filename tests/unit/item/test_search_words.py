@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.common.item_port import Item
+from engine.types import Item
 from services.item.search.text import singulars, undoubled, variants, words
 from services.item.search.vocabulary import Vocabulary
 from services.item.search.words import WordIndex

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from models.features import DAY_MS, Event, FeatureEncoder, FeatureSchema, ItemTable, UserContext
+from engine.features import DAY_MS, Event, FeatureEncoder, FeatureSchema, ItemTable, UserContext
 
 NOW = 1_500_000_000_000
 DESCRIPTION: dict[str, Any] = {

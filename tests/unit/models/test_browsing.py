@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from engine.features import History
+from engine.vocabulary import HISTORY_EVENT_TYPES
 from models.browsing import ON_TARGET, browse, has_browsing
-from models.features import EVENT_TYPES, History
 
 pytestmark = pytest.mark.unit
 
@@ -14,7 +15,7 @@ PAST = History(np.array([3, 4]), np.array([4, 4], np.int8), np.array([0.001, 7.0
 
 
 def test_purchases_alone_are_no_browsing() -> None:
-    purchase, view = EVENT_TYPES.index("purchase"), EVENT_TYPES.index("view")
+    purchase, view = HISTORY_EVENT_TYPES.index("purchase"), HISTORY_EVENT_TYPES.index("view")
     assert not has_browsing(np.array([purchase, purchase], np.int8))
     assert has_browsing(np.array([purchase, view], np.int8))
 
@@ -26,7 +27,7 @@ def test_browsing_comes_last_and_the_past_stays() -> None:
         assert 3 <= len(found.rows) <= 5
         assert (np.diff(found.ages) >= 0).all()
         assert found.rows[-2:].tolist() == [3, 4]
-        assert "purchase" not in {EVENT_TYPES[code] for code in found.types[:-2]}
+        assert "purchase" not in {HISTORY_EVENT_TYPES[code] for code in found.types[:-2]}
 
 
 def test_about_a_third_of_it_is_followed_by_a_purchase() -> None:

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.content import KEPT, ContentNeighbours, confirmed_by_purchases
+from engine.features.text import TextHasher
+from engine.recall.content import KEPT, ContentNeighbours, confirmed_by_purchases
+from engine.recall.content_store import read_content
+from engine.release import Release, ReleaseError
 from models.content_fit import NEIGHBOURS, fit_content
-from models.content_store import read_content
-from models.features.text import TextHasher
-from models.release import Release, ReleaseError
 from tests.support.gifts import gifts
 from tests.support.releases import N_ITEMS, records, write_release
 

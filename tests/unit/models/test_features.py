@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models.features import (
+from engine.features import (
     DAY_MS,
     Event,
     FeatureEncoder,
@@ -22,8 +22,8 @@ from models.features import (
     cross_names,
     rank_slots,
 )
-from models.features.hashing import Hasher
-from models.features.schema import FORMAT_VERSION
+from engine.features.hashing import Hasher
+from engine.features.schema import FORMAT_VERSION
 from tests.unit.models.conftest import DESCRIPTION, NOW, record
 
 pytestmark = pytest.mark.unit
@@ -212,7 +212,7 @@ def test_new_items_can_be_ranked(encoder: FeatureEncoder, table: ItemTable, cont
 _PRINT_FEEDS = """
 from hashlib import sha256
 import numpy as np
-from models.features import FeatureEncoder, FeatureSchema, ItemTable, UserContext, Event
+from engine.features import FeatureEncoder, FeatureSchema, ItemTable, UserContext, Event
 from tests.unit.models.conftest import DESCRIPTION, NOW, record
 schema = FeatureSchema.from_dataset(DESCRIPTION, category_levels=2, n_item_ids=12)
 encoder = FeatureEncoder(schema, ItemTable.from_records(schema, [record(n) for n in range(12)], NOW))

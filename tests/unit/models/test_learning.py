@@ -9,12 +9,12 @@ import numpy as np
 import paddle
 import pytest
 
+from engine.features import FeatureEncoder, FeatureSchema, ItemTable, cross_names, rank_slots
 from models.catalogue import build_schema
 from models.config import QUICK, RankConfig, TowerConfig
 from models.dataset import CatalogueEvents, PreparedData, load_prepared
 from models.deepfm import PiecewiseLinear
 from models.evaluate import auc, platt, recall_ndcg
-from models.features import FeatureEncoder, FeatureSchema, ItemTable, cross_names, rank_slots
 from models.fitting import (
     Checkpoints,
     encode,

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from engine.features import DAY_MS, Event, FeatureSchema, UserContext
+from engine.recall.new_items import EVIDENCE, Bins, NewItemModel, Taken, evidence, group_columns, group_keys
 from models.catalogue import build_schema
 from models.config import CONFIGS
 from models.dataset import PreparedData, load_prepared
 from models.evaluate.__main__ import main
 from models.evaluate.new_items import MEASURES, measured, per_user, question
-from models.features import DAY_MS, Event, FeatureSchema, UserContext
-from models.new_items import EVIDENCE, Bins, NewItemModel, Taken, evidence, group_columns, group_keys
 from models.new_items_fit import NewItemFit
 from tests.support.launches import CATEGORIES, START, USERS, write_launches
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.candidates import blend
+from engine.blend import blend
+from engine.features import DAY_MS, FeatureEncoder, ItemTable, UserContext, cross_names
 from models.catalogue import build_schema, purchases_before
 from models.cold import hold_out
 from models.config import QUICK, TrainConfig
 from models.dataset import CatalogueEvents, DataFault, PreparedData, load_prepared
-from models.features import DAY_MS, FeatureEncoder, ItemTable, UserContext, cross_names
 from models.moment import look
 from models.new_shoppers import encode_new, new_shopper_samples
 from models.registry import make_tower

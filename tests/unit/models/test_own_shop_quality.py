@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from data.prepare import main as prepare
+from engine.features import DAY_MS
 from models.dataset import DataFault, load_prepared
 from models.evaluate.__main__ import main
 from models.evaluate.retail import LastDays, cut_of, fewest_buyers, window_days
-from models.features import DAY_MS
 
 pytestmark = pytest.mark.unit
 

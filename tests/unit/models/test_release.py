@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.features import FeatureSchema, ItemTable
-from models.release import (
+from engine.features import FeatureSchema, ItemTable
+from engine.release import (
     NETWORKS,
     Channels,
     Release,

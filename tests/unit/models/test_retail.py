@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from engine.features import DAY_MS
 from models.baselines.boosted import pair_features
 from models.baselines.linear import Ease
 from models.baselines.neighbours import ItemKnn, TifuKnn
@@ -17,7 +18,6 @@ from models.dataset import load_prepared
 from models.evaluate.__main__ import main
 from models.evaluate.protocols import run_baseline, write_lists
 from models.evaluate.retail import RetailSplit, cut_of, split
-from models.features import DAY_MS
 from tests.unit.models.prepared import write_prepared
 
 pytestmark = pytest.mark.unit

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from engine.features import DAY_MS, Event, FeatureEncoder, ItemTable, UserContext
+from engine.vocabulary import HISTORY_EVENT_TYPES
 from models.catalogue import build_schema, purchases_before, select_items, table_at
 from models.config import QUICK, CatalogueConfig
 from models.dataset import CatalogueEvents, DataFault, PreparedData, load_prepared
-from models.features import DAY_MS, EVENT_TYPES, Event, FeatureEncoder, ItemTable, UserContext
 from models.samples import active_users, context_of, past_of, ranked_users, tower_samples
 from tests.unit.models.prepared import ITEMS, START, USERS, write_prepared
 
@@ -40,7 +41,7 @@ def served_context(data: PreparedData, user: int, now: int) -> UserContext:
     columns = (data.events.item[mine], data.events.type[mine], data.events.at[mine])
     rows = list(zip(*(column.tolist() for column in columns), strict=True))
     ids = [*data.item_ids, "not in the catalogue"]  # index -1
-    newest_first = [Event(ids[item], EVENT_TYPES[kind], at) for item, kind, at in reversed(rows)]
+    newest_first = [Event(ids[item], HISTORY_EVENT_TYPES[kind], at) for item, kind, at in reversed(rows)]
     return UserContext(data.user_ids[user], data.profiles[user], newest_first, now)
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from engine.features import DAY_MS
+from engine.recall.segments import Profile, Segments
+from engine.release import Release, ReleaseError, ReleaseWriter
 from models.channels import Purchases
-from models.features import DAY_MS
-from models.release import Release, ReleaseError, ReleaseWriter
 from models.segment_fit import fit_segments
-from models.segments import Profile, Segments
 from tests.support.releases import write_release
 from tests.unit.models.conftest import NOW
 

@@ -13,12 +13,12 @@ import numpy as np
 import paddle
 import pytest
 
+from engine.features import FeatureEncoder, FeatureSchema, ItemTable, text
+from engine.features.text import TextHasher, parts, words
 from models.catalogue import build_schema
 from models.config import QUICK, TowerConfig
 from models.dataset import load_prepared
 from models.export import TOLERANCE, export_network
-from models.features import FeatureEncoder, FeatureSchema, ItemTable, text
-from models.features.text import TextHasher, parts, words
 from models.registry import make_tower
 from tests.unit.models.conftest import DESCRIPTION, NOW, record
 from tests.unit.models.prepared import write_prepared
@@ -82,7 +82,7 @@ def test_a_long_description_leaves_the_title_its_place() -> None:
 
 
 def test_terms_have_the_same_numbers_in_another_process() -> None:
-    code = "from models.features.text import TextHasher as T; print(T(7).bag({'title': 'Mug 白色'}, 512, 9))"
+    code = "from engine.features.text import TextHasher as T; print(T(7).bag({'title': 'Mug 白色'}, 512, 9))"
     told = subprocess.run(
         [sys.executable, "-c", code],
         env={**os.environ, "PYTHONHASHSEED": "77"},

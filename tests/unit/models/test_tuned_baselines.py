@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from engine.features import DAY_MS
 from models.baselines.factors import ImplicitAls
 from models.baselines.linear import Ease
 from models.baselines.recent import EaseTrend, RecentPopularity, sales_trend
@@ -20,7 +21,6 @@ from models.evaluate import protocols
 from models.evaluate.__main__ import main
 from models.evaluate.protocols import run_baseline
 from models.evaluate.retail import LastDays, RetailSplit
-from models.features import DAY_MS
 from tests.unit.models.prepared import write_prepared
 
 pytestmark = pytest.mark.unit

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from models.features import DAY_MS
+from engine.features import DAY_MS
 from models.windows import validation_window
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.features import Event, UserContext, cross_names, rank_slots
-from models.release import Release
-from services.common.ports import ItemExplanation
+from engine.features import Event, UserContext, cross_names, rank_slots
+from engine.release import Release
+from engine.types import ItemExplanation
 from services.rank.groups import ITEM_ITSELF, groups_of
 from tests.support.releases import write_release
 from tests.support.request_path import real_rank

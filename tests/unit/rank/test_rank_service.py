@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.features import Event, UserContext
-from services.common.errors import EcrsError, InvalidArgument, ReleaseNotLoaded, Unavailable
+from engine.errors import EcrsError, InvalidArgument, ReleaseNotLoaded, Unavailable
+from engine.features import Event, UserContext
 from services.rank.predictors import BadFeeds, Feeds, PredictorUnavailable, ReleaseMismatch
 from tests.support.releases import write_release
 from tests.support.request_path import real_rank

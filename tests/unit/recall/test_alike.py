@@ -7,14 +7,15 @@ from typing import Any
 
 import pytest
 
-from models.release import Release
-from services.common.errors import NotFound
-from services.common.ports import ItemFilter, RecallResult
-from services.recall.alike import MOST, AlikeItems
-from services.recall.availability import LiveSet
-from services.recall.index.exact import ExactIndex
+from engine.errors import NotFound
+from engine.recall.alike import MOST, AlikeItems
+from engine.recall.exact import ExactIndex
+from engine.recall.filters import LiveSet
+from engine.release import Release
+from engine.snapshot import Snapshot
+from engine.types import ItemFilter, RecallResult
+from services.adapters.snapshots import load_snapshot
 from services.recall.live_items import LiveItems
-from services.recall.loaded import LoadedRelease
 from services.recall.service import RecallService
 from tests.support.releases import records, write_release
 from tests.support.request_path import LiveNow, OneRelease
@@ -37,17 +38,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def loaded(folder: Path) -> LoadedRelease:
+def loaded(folder: Path) -> Snapshot:
     release = Release.load(folder)
-    return LoadedRelease.load(release, ExactIndex(release.vectors), 1_000)
+    return load_snapshot(release, ExactIndex(release.vectors), 1_000)
 
 
 @pytest.fixture
-def recall(loaded: LoadedRelease) -> RecallService:
+def recall(loaded: Snapshot) -> RecallService:
     return RecallService(OneRelease(loaded.name, loaded), LiveNow())  # type: ignore[arg-type]
 
 
-def alike(loaded: LoadedRelease) -> AlikeItems:
+def alike(loaded: Snapshot) -> AlikeItems:
     assert loaded.alike is not None
     return loaded.alike
 
@@ -87,7 +88,7 @@ def test_an_item_with_sales_has_all_three_kinds_each_by_its_name(recall: RecallS
     assert {one.channels for one in only.candidates} == {("item_to_item",)}
 
 
-def test_filters_and_availability_count(recall: RecallService, loaded: LoadedRelease) -> None:
+def test_filters_and_availability_count(recall: RecallService, loaded: Snapshot) -> None:
     every = ids(recall.similar_items("t1", 24, T))
     first = every[0]
     hidden = recall.similar_items("t1", 24, T, item_filter=ItemFilter(exclude_item_ids=frozenset({first})))
@@ -102,9 +103,7 @@ def test_filters_and_availability_count(recall: RecallService, loaded: LoadedRel
     assert all(prices[item] >= 20 for item in ids(dear))
 
 
-def test_an_item_registered_today_has_similar_items_at_once(
-    recall: RecallService, loaded: LoadedRelease
-) -> None:
+def test_an_item_registered_today_has_similar_items_at_once(recall: RecallService, loaded: Snapshot) -> None:
     with pytest.raises(NotFound):
         recall.similar_items("live", 10, T)
     live = LiveItems(
@@ -118,7 +117,7 @@ def test_an_item_registered_today_has_similar_items_at_once(
     assert ids(recall.similar_items("live", 10, T, channels=("two_tower", "content")))[0] == "i42"
 
 
-def test_a_new_title_of_a_registered_item_counts_and_one_of_the_data_stays(loaded: LoadedRelease) -> None:
+def test_a_new_title_of_a_registered_item_counts_and_one_of_the_data_stays(loaded: Snapshot) -> None:
     found = alike(loaded)
     assert found.add([written("live", "")]) == 1
     assert len(found.of("live")[0]) == 0
@@ -129,9 +128,9 @@ def test_a_new_title_of_a_registered_item_counts_and_one_of_the_data_stays(loade
     assert found.of("t1")[0].tolist() == before
 
 
-def test_no_more_than_so_many_come_in(loaded: LoadedRelease, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_more_than_so_many_come_in(loaded: Snapshot, monkeypatch: pytest.MonkeyPatch) -> None:
     assert MOST >= 10_000
-    monkeypatch.setattr("services.recall.alike.MOST", 2)
+    monkeypatch.setattr("engine.recall.alike.MOST", 2)
     found = alike(loaded)
     assert found.add([written(f"n{n}", f"Item {n}") for n in range(5)]) == 2
     assert found.add([written("n1", "Item 9")]) == 1
@@ -140,7 +139,7 @@ def test_no_more_than_so_many_come_in(loaded: LoadedRelease, monkeypatch: pytest
 
 def test_a_release_without_texts_serves_as_before(tmp_path: Path) -> None:
     release = Release.load(write_release(tmp_path))
-    bare = LoadedRelease.load(release, ExactIndex(release.vectors), 1_000)
+    bare = load_snapshot(release, ExactIndex(release.vectors), 1_000)
     recall = RecallService(OneRelease(bare.name, bare), LiveNow())  # type: ignore[arg-type]
     assert bare.registered is None
     found = recall.similar_items("i17", 20, T)

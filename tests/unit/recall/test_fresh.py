@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.features import DAY_MS, Event, UserContext
-from models.new_items_store import read_new_items
-from models.release import Release, ReleaseError
-from services.common.errors import Unavailable
-from services.common.ports import ItemFilter
-from services.recall.availability import LiveSet
-from services.recall.fresh import FreshItems
+from engine.errors import Unavailable
+from engine.features import DAY_MS, Event, UserContext
+from engine.recall.filters import LiveSet
+from engine.recall.fresh import FreshItems
+from engine.recall.new_items_store import read_new_items
+from engine.release import Release, ReleaseError
+from engine.types import ItemFilter
 from services.recall.live_items import LiveItems
 from services.recall.service import RecallService
 from tests.support.fresh import FRESH, fresh_record, write_fresh_release
@@ -149,7 +149,7 @@ def test_whoever_asks_while_items_come_in_sees_those_of_one_moment(fresh: FreshI
 
 
 def test_no_more_than_so_many_come_in(fresh: FreshItems, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.recall.fresh.MOST", len(FRESH) + 2)
+    monkeypatch.setattr("engine.recall.fresh.MOST", len(FRESH) + 2)
     assert fresh.add(many(5)) == 2
     assert fresh.add(many(5)) == 0
     assert len(fresh) == len(FRESH) + 2

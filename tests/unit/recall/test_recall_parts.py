@@ -7,11 +7,11 @@ import threading
 import numpy as np
 import pytest
 
+from engine.recall.index import IndexUnavailable
+from engine.recall.merge import NEW_SHOPPER, Found, Quotas, merge, similar_quotas
+from services.adapters.vector_search import GuardedSearch
 from services.common.rpc.breaker import Breaker
 from services.recall.availability import Availability
-from services.recall.index.port import IndexUnavailable
-from services.recall.merge import NEW_SHOPPER, Found, Quotas, merge, similar_quotas
-from services.recall.vector_search import VectorSearch
 from tests.support.request_path import BrokenIndex
 
 pytestmark = pytest.mark.unit
@@ -67,7 +67,7 @@ def vectors(count: int = 1_000, dim: int = 8) -> np.ndarray:
 @pytest.mark.parametrize("share", [0.001, 0.3, 0.9])
 def test_search_among_allowed_rows_is_what_exact_search_finds(share: float) -> None:
     held = vectors()
-    search = VectorSearch(BrokenIndex(held), held, 5_000, Breaker())
+    search = GuardedSearch(BrokenIndex(held), held, 5_000, Breaker())
     allowed = np.random.default_rng(1).random(len(held)) < share
     allowed[0] = True
     rows, scores, failed = search.nearest(held[3], 50, allowed, 1.0)
@@ -80,7 +80,7 @@ def test_search_among_allowed_rows_is_what_exact_search_finds(share: float) -> N
 
 def test_nothing_allowed_gives_nothing() -> None:
     held = vectors(10)
-    rows, scores, failed = VectorSearch(BrokenIndex(held), held, 100, Breaker()).nearest(
+    rows, scores, failed = GuardedSearch(BrokenIndex(held), held, 100, Breaker()).nearest(
         held[0], 5, np.zeros(10, np.bool_), 1.0
     )
     assert (len(rows), len(scores), failed) == (0, 0, False)
@@ -90,7 +90,7 @@ def test_an_index_that_comes_back_is_used_again() -> None:
     now = [0.0]
     held = vectors()
     index = BrokenIndex(held)
-    search = VectorSearch(index, held, 5_000, Breaker(failures=1, probe_s=1.0, clock=lambda: now[0]))
+    search = GuardedSearch(index, held, 5_000, Breaker(failures=1, probe_s=1.0, clock=lambda: now[0]))
     index.error = IndexUnavailable("down for the test")
     assert search.nearest(held[0], 5, None, 1.0)[2]
     index.error = None

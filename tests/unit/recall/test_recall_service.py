@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.features import Event, UserContext
-from models.release import Release
-from services.common.errors import InvalidArgument, NotFound, ReleaseNotLoaded, Unavailable
-from services.common.ports import CHANNELS, Candidate, Degradation, ItemFilter, RecallResult
-from services.recall.availability import LiveSet
-from services.recall.index.port import IndexUnavailable
+from engine.errors import InvalidArgument, NotFound, ReleaseNotLoaded, Unavailable
+from engine.features import Event, UserContext
+from engine.recall.filters import LiveSet
+from engine.recall.index import IndexUnavailable
+from engine.release import Release
+from engine.types import Candidate, ItemFilter, RecallResult
+from engine.vocabulary import CHANNELS, Degradation
 from services.recall.service import RecallService
 from tests.support.releases import leaf, records, write_release
 from tests.support.request_path import BrokenIndex, LiveNow, real_recall

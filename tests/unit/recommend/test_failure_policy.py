@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from models.features import Event
-from services.common.errors import DeadlineExceeded, EcrsError, InvalidArgument, ReleaseNotLoaded, Unavailable
-from services.common.item_port import Item
-from services.common.ports import Candidate, Degradation, ItemFilter, RecallResult, RecommendQuery
+from engine.errors import DeadlineExceeded, EcrsError, InvalidArgument, ReleaseNotLoaded, Unavailable
+from engine.features import Event
+from engine.types import Candidate, Item, ItemFilter, RecallResult, RecommendQuery
+from engine.vocabulary import Degradation
 from tests.support.request_path import RequestPath, fake_path
 from tests.support.stand_ins import NOW, FakeRank, FakeRecall
 

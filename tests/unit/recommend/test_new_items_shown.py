@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from models.features import Event
-from services.common.item_port import Item
-from services.common.ports import RecommendQuery
-from services.recommend.policy import Policy, place_new
+from engine.features import Event
+from engine.policy import Policy, place_new
+from engine.types import Item, RecommendQuery
 from tests.support.fresh import FRESH, write_fresh_release
 from tests.support.request_path import RequestPath, real_path
 from tests.support.stand_ins import NOW

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.features import Event
-from models.release import Release
-from services.common.errors import NotFound
-from services.common.item_port import Item
-from services.common.ports import Candidate, Degradation, RecommendQuery, UserEvent
+from engine.errors import NotFound
+from engine.features import Event
+from engine.release import Release
+from engine.types import Candidate, Item, RecommendQuery, UserEvent
+from engine.vocabulary import Degradation
 from services.recommend.rails import SHIFT, ranked_places
 from tests.support.releases import write_release
 from tests.support.request_path import RequestPath, fake_path, real_path

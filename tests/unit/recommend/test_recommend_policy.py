@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.features import Event, UserContext
-from services.common.ports import Candidate
+from engine.features import Event, UserContext
+from engine.policy import Policy, arrange, ordered
+from engine.types import Candidate
 from services.recommend.attribution import Attribution, make_token, read_token
-from services.recommend.policy import Policy, arrange, ordered
 
 pytestmark = pytest.mark.unit
 

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from models.features import Event
-from services.common.errors import DeadlineExceeded, InvalidArgument, NotFound
-from services.common.item_port import Item
-from services.common.ports import ItemFilter, RecommendQuery, UserEvent
+from engine.errors import DeadlineExceeded, InvalidArgument, NotFound
+from engine.features import Event
+from engine.types import Item, ItemFilter, RecommendQuery, UserEvent
 from services.recommend.attribution import read_token
 from tests.support.releases import leaf, write_release
 from tests.support.request_path import RequestPath, real_path

@@ -45,7 +45,7 @@ def test_the_licence_is_the_one_that_the_project_names() -> None:
 def test_every_line_of_the_troubleshooting_page_is_in_the_code() -> None:
     page = (ROOT / "docs" / "troubleshooting.md").read_text("utf-8")
     files = [ROOT / "Makefile", ROOT / "docker-compose.yml"]
-    for folder in ("scripts", "services", "models", "data", "webapp"):
+    for folder in ("scripts", "services", "engine", "models", "data", "webapp"):
         files += (ROOT / folder).rglob("*.py")
     code = "\n".join(file.read_text("utf-8") for file in files)
     lines = re.findall(r"^\| (?:\d+ )?`(.+?)` \|", page, re.MULTILINE)

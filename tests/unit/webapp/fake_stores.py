@@ -7,9 +7,18 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from services.common.errors import EcrsError, InvalidArgument, NotFound
-from services.common.item_port import AttributeValue, Category, Item, SearchQuery, SearchResult
-from services.common.ports import IMPRESSION, KnownContext, UserEvent, UserProfile
+from engine.errors import EcrsError, InvalidArgument, NotFound
+from engine.types import (
+    AttributeValue,
+    Category,
+    Item,
+    KnownContext,
+    SearchQuery,
+    SearchResult,
+    UserEvent,
+    UserProfile,
+)
+from engine.vocabulary import IMPRESSION
 
 KINDS = (
     ("Grocery", "Cold Cereal", ("Honey Oat Rings", "Corn Flakes", "Raisin Bran", "Cocoa Puffs", "Granola")),

@@ -6,20 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from zlib import crc32
 
-from services.common.errors import EcrsError, NotFound
-from services.common.item_port import Item
-from services.common.ports import (
-    CHANNELS,
-    NO_FILTER,
-    Degradation,
-    ItemFilter,
-    RankPort,
-    Reason,
-    RecallPort,
-    Recommendation,
-    RecommendedItem,
-    RecommendQuery,
-)
+from engine.errors import EcrsError, NotFound
+from engine.types import NO_FILTER, Item, ItemFilter, Reason, Recommendation, RecommendedItem, RecommendQuery
+from engine.vocabulary import CHANNELS, Degradation
+from services.common.ports import RankPort, RecallPort
 from tests.unit.webapp.fake_stores import FakeItems, FakeUsers
 
 REASON_OF_CHANNEL = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from services.common.errors import Unavailable
+from engine.errors import Unavailable
 from webapp.stores import Stores
 from webapp.stores.accounts import Account
 from webapp.stores.carts import EMPTY, Cart

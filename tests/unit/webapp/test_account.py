@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from services.common.errors import Unavailable
-from services.common.ports import UserProfile
+from engine.errors import Unavailable
+from engine.types import UserProfile
 from tests.unit.webapp.conftest import Browser
 from tests.unit.webapp.fakes import FakeServices
 

@@ -9,7 +9,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from services.common.errors import (
+from engine.errors import (
     DeadlineExceeded,
     EcrsError,
     InvalidArgument,

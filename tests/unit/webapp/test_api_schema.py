@@ -9,9 +9,9 @@ import schemathesis
 from flask import Flask
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from services.common.errors import EcrsError
-from services.common.item_port import SEARCH_ORDERS
-from services.common.ports import CHANNELS, EVENT_TYPES
+from engine.errors import EcrsError
+from engine.types import SEARCH_ORDERS
+from engine.vocabulary import CHANNELS, LIVE_EVENT_TYPES
 from services.settings import Settings
 from tests.support.api_schema import disagreements
 from tests.unit.webapp.fakes import FakeServices
@@ -61,7 +61,7 @@ def test_no_request_is_answered_otherwise_than_the_document_says(
 
 def test_the_words_of_the_api_are_those_of_the_contract() -> None:
     assert get_args(Channel) == CHANNELS
-    assert get_args(EventType) == EVENT_TYPES
+    assert get_args(EventType) == LIVE_EVENT_TYPES
     assert get_args(Order) == SEARCH_ORDERS
 
 

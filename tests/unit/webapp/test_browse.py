@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 from werkzeug.datastructures import MultiDict
 
-from services.common.errors import Unavailable
-from services.common.item_port import Category
+from engine.errors import Unavailable
+from engine.types import Category
 from tests.unit.webapp.conftest import Browser
 from tests.unit.webapp.fake_stores import catalogue
 from tests.unit.webapp.fakes import FakeServices

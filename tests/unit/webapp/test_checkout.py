@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from services.common.errors import Unavailable
+from engine.errors import Unavailable
 from tests.unit.webapp.conftest import Browser
 from tests.unit.webapp.fakes import FakeServices
 from tests.unit.webapp.stores import MemoryOrders

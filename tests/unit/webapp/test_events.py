@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.common.errors import Unavailable
+from engine.errors import Unavailable
 from tests.unit.webapp.conftest import Browser
 from tests.unit.webapp.fakes import FakeServices
 

@@ -68,7 +68,7 @@ from webapp.patch import patch_for_gevent
 patch_for_gevent()
 import os, signal, sys, time
 import gevent, grpc
-from services.common.errors import EcrsError
+from engine.errors import EcrsError
 from services.common.rpc import Target
 
 hanging, other = (Target(name, "127.0.0.1:" + port, greenlets=True).open() for name, port in

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from services.common.errors import Unavailable
-from services.common.ports import UserEvent
+from engine.errors import Unavailable
+from engine.types import UserEvent
 from tests.unit.webapp.conftest import Browser
 from tests.unit.webapp.fakes import FakeServices
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 from flask import Flask
 
-from services.common.errors import DeadlineExceeded, Unavailable
-from services.common.item_port import Item
-from services.common.ports import Degradation
+from engine.errors import DeadlineExceeded, Unavailable
+from engine.types import Item
+from engine.vocabulary import Degradation
 from tests.unit.webapp.conftest import Browser
 from tests.unit.webapp.fakes import FakeServices
 from webapp.storefront.wording import DEGRADED

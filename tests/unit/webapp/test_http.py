@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from structlog.contextvars import get_contextvars
 
-from services.common.errors import EcrsError, ReleaseNotLoaded, Unavailable
+from engine.errors import EcrsError, ReleaseNotLoaded, Unavailable
 from services.common.rpc import calls
 from tests.unit.webapp.conftest import Browser
 from tests.unit.webapp.fakes import FakeServices

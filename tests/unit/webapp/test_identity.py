@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from services.common.errors import Unavailable
+from engine.errors import Unavailable
 from services.settings import Settings
 from tests.unit.webapp.conftest import Browser
 from tests.unit.webapp.fakes import FakeServices

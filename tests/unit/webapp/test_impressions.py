@@ -11,8 +11,8 @@ from flask import Flask
 from gevent.event import Event
 from structlog.testing import capture_logs
 
-from services.common.errors import Unavailable
-from services.common.ports import UserEvent
+from engine.errors import Unavailable
+from engine.types import UserEvent
 from tests.unit.webapp.conftest import Browser
 from tests.unit.webapp.fake_stores import FakeUsers
 from tests.unit.webapp.fakes import FakeServices

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from services.common.errors import Unavailable
-from services.common.item_port import Item
+from engine.errors import Unavailable
+from engine.types import Item
 from tests.unit.webapp.conftest import Browser
 from tests.unit.webapp.fakes import FakeServices
 

@@ -15,9 +15,8 @@ from flask_babel import Babel
 from flask_caching import Cache
 from werkzeug.datastructures import MultiDict
 
-from services.common.errors import InvalidArgument, Unavailable
-from services.common.item_port import Item
-from services.common.ports import Reason
+from engine.errors import InvalidArgument, Unavailable
+from engine.types import Item, Reason
 from tests.unit.webapp.conftest import NOWHERE
 from webapp.assets import STATIC
 from webapp.cache import JsonSerializer, SharedCache

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from pydantic import ValidationError
 
-from services.common.item_port import Item
+from engine.types import Item
 from services.settings import Settings
 from tests.unit.webapp.conftest import NOWHERE, Browser
 from tests.unit.webapp.fakes import FakeServices

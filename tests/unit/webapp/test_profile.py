@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.common.ports import UserProfile
+from engine.types import UserProfile
 from tests.unit.webapp.conftest import Browser
 from tests.unit.webapp.fakes import FakeServices
 from webapp.stores import Stores

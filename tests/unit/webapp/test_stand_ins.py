@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from services.common.errors import NotFound, Unavailable
-from services.common.item_port import Item
+from engine.errors import NotFound, Unavailable
+from engine.types import Item
 from tests.unit.webapp.fake_stores import FakeItems
 from webapp import redis_health
 from webapp.recent import Recent

@@ -7,7 +7,7 @@ import time
 import gevent
 import pytest
 
-from services.common.errors import DeadlineExceeded, Unavailable
+from engine.errors import DeadlineExceeded, Unavailable
 from webapp.together import Together
 
 pytestmark = pytest.mark.unit

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from flask.testing import FlaskClient
 
-from services.common.errors import DeadlineExceeded, Unavailable
+from engine.errors import DeadlineExceeded, Unavailable
 from tests.unit.webapp.console.world import World
 
 pytestmark = pytest.mark.unit

@@ -8,17 +8,15 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from models.features import Event, UserContext
-from services.common.errors import EcrsError, NotFound, Unavailable
-from services.common.item_port import Item
-from services.common.ports import (
-    CHANNELS,
+from engine.errors import EcrsError, NotFound, Unavailable
+from engine.features import Event, UserContext
+from engine.types import (
     NO_FILTER,
     Candidate,
     ChannelReport,
     Contribution,
-    Degradation,
     ExplainResult,
+    Item,
     ItemExplanation,
     ItemFilter,
     KnownContext,
@@ -28,6 +26,7 @@ from services.common.ports import (
     RecommendQuery,
     UserEvent,
 )
+from engine.vocabulary import CHANNELS, Degradation
 from services.common.values import now_ms, profile_features
 from tests.unit.webapp.fake_stores import FakeItems, FakeUsers
 from tests.unit.webapp.fakes import FakeRecommend

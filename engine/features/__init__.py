@@ -1,0 +1,29 @@
+"""The one definition of features, for training and serving: numpy and the standard library only."""
+
+from engine.features.context import DAY_MS, Event, History, UserContext
+from engine.features.cross import HistorySummary, cross_names
+from engine.features.encoder import FeatureEncoder, Feeds, item_feeds, rank_slots, sequence_category
+from engine.features.hashing import canonical
+from engine.features.schema import FeatureSchema, Field
+from engine.features.table import STATS, ItemTable, encode_items, encode_texts
+
+__all__ = [
+    "DAY_MS",
+    "STATS",
+    "Event",
+    "FeatureEncoder",
+    "FeatureSchema",
+    "Feeds",
+    "Field",
+    "History",
+    "HistorySummary",
+    "ItemTable",
+    "UserContext",
+    "canonical",
+    "cross_names",
+    "encode_items",
+    "encode_texts",
+    "item_feeds",
+    "rank_slots",
+    "sequence_category",
+]

@@ -1,0 +1,1 @@
+"""From the catalogue to candidates: channels, filters, and the merge by quota."""

@@ -1,0 +1,48 @@
+"""The words that every part shares: event types, channels, degradations and the limits of what is read.
+
+Each is said here and nowhere else; protos and stored codes number them by their place.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+EVENT_TYPES = ("view", "click", "cart", "purchase", "favorite", "comment", "rate", "dislike")
+"""What a shopper does with an item, and what a dataset's events may be."""
+
+IMPRESSION = "impression"
+"""The one type that is no part of a shopper's history: an item was shown, whatever the shopper did."""
+
+LIVE_EVENT_TYPES = (*EVENT_TYPES, IMPRESSION)
+"""What the user service records; index + 1 is the number of the proto enum."""
+
+HISTORY_EVENT_TYPES = ("other", *EVENT_TYPES)
+"""Types by their code in stored histories and in arrays; a type not listed is "other"."""
+
+EVENT_CODE = {name: code for code, name in enumerate(HISTORY_EVENT_TYPES)}
+
+MAX_HISTORY = 1_000
+"""Events of a shopper that are kept, read for a request and sent with a context, at most."""
+
+CHANNELS = ("two_tower", "item_to_item", "bought_again", "popular", "segment", "trending", "new")
+"""Recall channels in the order of preference when two give an item the same place."""
+
+SIMILAR_CHANNELS = ("item_to_item", "two_tower", "content")
+"""Channels of similar items: bought together, near in the embedding, alike by what is written about them."""
+
+ALL_CHANNELS = tuple(dict.fromkeys((*CHANNELS, *SIMILAR_CHANNELS)))
+"""Every channel; its place is its bit in the channel bits of candidates, and its number on the wire − 1."""
+
+IMPERSONAL_CHANNELS = frozenset({"popular", "trending", "new"})
+"""Channels whose list is the same for everybody; their order means something."""
+
+
+class Degradation(Enum):
+    """A part that did not answer; the list was made without it. Values are those of the proto enum."""
+
+    USER = 1
+    RECALL = 2
+    INDEX = 3
+    RANK = 4
+    ITEM = 5
+    CANDIDATES = 6

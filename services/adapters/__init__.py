@@ -1,0 +1,1 @@
+"""What stages reach other programs and networks by: Milvus, ONNX Runtime, PaddleServing."""
