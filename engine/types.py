@@ -11,12 +11,23 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.features import UserContext
+from engine.features import UserContext, canonical
 from engine.ids import canonical_ids
 from engine.vocabulary import Degradation
 
 AttributeValue = str | float | tuple[str, ...]
 """A category, a number, or several categories."""
+
+
+def profile_features(attributes: Mapping[str, AttributeValue]) -> dict[str, str | list[str]]:
+    """Attributes as `UserContext.profile` and Redis hold them: numbers as text, several texts as a list."""
+    features: dict[str, str | list[str]] = {}
+    for name, value in attributes.items():
+        if isinstance(value, str):
+            features[name] = value
+        else:
+            features[name] = list(value) if isinstance(value, tuple) else canonical(value)
+    return features
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,36 +142,6 @@ class ItemFilter:
 
 
 NO_FILTER = ItemFilter()
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """An item that recall names; `channels[0]` decided its place."""
-
-    item_id: str
-    score: float
-    channels: tuple[str, ...]
-    reason_item_id: str = ""
-    reason_segment: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ChannelReport:
-    """How many items a channel named, or why it failed."""
-
-    channel: str
-    found: int
-    error: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class RecallResult:
-    """Candidates, best first, of one release."""
-
-    candidates: tuple[Candidate, ...]
-    release: str
-    degraded: frozenset[Degradation] = frozenset()
-    channels: tuple[ChannelReport, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ Each is said here and nowhere else; protos and stored codes number them by their
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Enum
 
 EVENT_TYPES = ("view", "click", "cart", "purchase", "favorite", "comment", "rate", "dislike")
@@ -35,6 +36,11 @@ ALL_CHANNELS = tuple(dict.fromkeys((*CHANNELS, *SIMILAR_CHANNELS)))
 
 IMPERSONAL_CHANNELS = frozenset({"popular", "trending", "new"})
 """Channels whose list is the same for everybody; their order means something."""
+
+
+def is_impersonal(channels: Sequence[str]) -> bool:
+    """Whether a rail is of such channels only: it then needs no shopper, and keeps its order (ADR 0100)."""
+    return bool(channels) and IMPERSONAL_CHANNELS.issuperset(channels)
 
 
 class Degradation(Enum):

@@ -22,8 +22,8 @@ import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
 
-from engine.blend import blend
 from engine.features import UserContext
+from engine.page import blend
 from engine.release import Release, ReleaseError
 from models.candidates import Recaller
 from models.config import CONFIGS, TrainConfig

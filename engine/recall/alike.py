@@ -11,11 +11,12 @@ from threading import Lock
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from engine.candidates import Floats
 from engine.features import FeatureSchema, canonical
 from engine.recall.content import ContentNeighbours
 from engine.recall.filters import Rows
-from engine.recall.merge import Floats
 
 MOST = 20_000
 """Items registered since whose lists are kept, at most: the first ones."""
@@ -33,6 +34,11 @@ class AlikeItems:
         self._place = {item: place for place, item in enumerate((*item_ids, *content.other_ids))}
         self._since: dict[str, tuple[Rows, Floats]] = {}
         self._lock = Lock()
+
+    @property
+    def rows(self) -> npt.NDArray[np.int32]:
+        """Rows of what is alike to each of the data's items, int32 [M, K], -1 = none; the release's first."""
+        return self._content.rows
 
     def knows(self, item_id: str) -> bool:
         """Whether the item was in the release's data. One that came in since may have been written anew."""

@@ -1,60 +1,121 @@
-"""The recall channels: each a function from a request to what it found, and one line in `REGISTRY`.
+"""Recall: the channels, each a function from a request to what it found, and the merged candidates of all.
 
+A new channel is a function here, a line in `CHANNEL_FUNCTIONS`, a name in `engine/vocabulary.py` and a quota.
 A channel may raise `Unavailable`: the others then fill the list. Legend: n found, s sources, K neighbours.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from engine.candidates import Candidates, ChannelReport, Rows
 from engine.errors import Unavailable
 from engine.features import HistorySummary, UserContext
-from engine.recall.filters import LiveSet, Mask, Rows
-from engine.recall.merge import Found
+from engine.recall.filters import LiveSet, Mask
+from engine.recall.merge import NEW_SHOPPER, Found, Quotas, merge
 from engine.recall.repeat import bought_again as repeat_rows
-from engine.recall.session import session_items
-from engine.snapshot import Snapshot
+from engine.recall.session import session_rows
+from engine.snapshot import Snapshot, SnapshotIds
 from engine.types import NO_FILTER, ItemFilter
+from engine.vocabulary import CHANNELS, SIMILAR_CHANNELS, Degradation
 
 _SESSION_NEIGHBOURS = 8  # of each of the session's items
 _SOURCES = 48  # items of the history whose neighbours are summed
 
 _NONE = Found(np.empty(0, np.int64), np.empty(0, np.float32))
+NEVER_READ = LiveSet(0, None)
 
 
 @dataclass
 class Request:
-    """One shopper's request, with what several channels share."""
+    """What recall is asked for one shopper, and what channels find out on the way.
 
-    release: Snapshot
+    Args:
+        past: the summary of the context's history.
+        left_s: seconds that remain for the answer.
+        vector: the shopper's embedding, float32 [D], where it is known beforehand; else the tower is asked.
+    """
+
+    snapshot: Snapshot
     context: UserContext
     past: HistorySummary
-    allowed: Mask | None
     top_k: int
-    timeout_s: float
+    left_s: Callable[[], float]
     item_filter: ItemFilter = NO_FILTER
-    live: LiveSet = field(default_factory=lambda: LiveSet(0, None))
+    live: LiveSet = NEVER_READ
+    vector: np.ndarray | None = None
+    allowed: Mask | None = field(init=False)
     index_failed: bool = field(default=False, init=False)
-    fresh_ids: list[str] = field(default_factory=list, init=False)  # of the rows after the release's last
+    new_ids: list[str] = field(default_factory=list, init=False)  # of the rows after the release's last
+
+    def __post_init__(self) -> None:
+        self.allowed = self.snapshot.allowed(self.item_filter, self.past, self.live)
 
     def permitted(self, rows: Rows) -> Rows:
         """Which of `rows` may be shown, as positions in `rows`."""
         return np.arange(len(rows)) if self.allowed is None else np.flatnonzero(self.allowed[rows])
 
 
+@dataclass(frozen=True)
+class Recalled:
+    """Candidates, what failed meanwhile, and a report of each channel."""
+
+    candidates: Candidates
+    degraded: frozenset[Degradation]
+    reports: tuple[ChannelReport, ...]
+
+
+Failed = Callable[[str, Exception], None]
+"""Told of a channel that failed, with its name and why."""
+
+
+def recall(
+    request: Request,
+    channels: Sequence[str] = (),
+    quotas: Quotas | None = None,
+    failed: Failed = lambda channel, error: None,
+) -> Recalled:
+    """The best candidates of `channels` (all for none), merged by quota. A channel that fails is reported.
+
+    `quotas`: by default those of shoppers with events, or of new ones.
+    """
+    found: dict[str, Found] = {}
+    reports: list[ChannelReport] = []
+    degraded: set[Degradation] = set()
+    for name in channels or CHANNELS:
+        try:
+            found[name] = CHANNEL_FUNCTIONS[name](request)
+        except Exception as error:  # whatever a channel dies of, it must not cost the shopper the list
+            failed(name, error)
+            text = str(error) if isinstance(error, Unavailable) else "internal error"
+            reports.append(ChannelReport(name, 0, text))
+            if name == "two_tower" and not request.index_failed:
+                degraded.add(Degradation.RECALL)
+        else:
+            reports.append(ChannelReport(name, len(found[name].rows)))
+    if request.index_failed:
+        degraded.add(Degradation.INDEX)
+    snapshot = request.snapshot
+    ids = SnapshotIds(snapshot.name, snapshot.table, request.new_ids) if request.new_ids else snapshot.ids
+    quotas = quotas or (Quotas() if request.past.n_events else NEW_SHOPPER)
+    candidates = merge(found, quotas, request.top_k, ids, snapshot.segments.names)
+    return Recalled(candidates, frozenset(degraded), tuple(reports))
+
+
 def two_tower(request: Request) -> Found:
     """Nearest items to the user tower's embedding. Nothing for a shopper of whom nothing is known."""
-    if not request.past.n_events and not any(
-        request.context.profile.get(entry.name) for entry in request.release.schema.user_fields
-    ):
+    snapshot, told = request.snapshot, request.context.profile
+    if not request.past.n_events and not any(told.get(one.name) for one in snapshot.schema.user_fields):
         return _NONE
-    vector = request.release.encode_user(request.context, request.past)
+    vector = request.vector
+    if vector is None:
+        vector = snapshot.encode_user(request.context, request.past)
     try:
-        rows, scores, request.index_failed = request.release.search.nearest(
-            vector, request.top_k, request.allowed, request.timeout_s
+        rows, scores, request.index_failed = snapshot.nearest(
+            vector, request.top_k, request.allowed, max(request.left_s(), 0.001)
         )
     except Unavailable:
         request.index_failed = True
@@ -64,9 +125,9 @@ def two_tower(request: Request) -> Found:
 
 def item_to_item(request: Request) -> Found:
     """Neighbours of the shopper's items: the session's in turns, then all by weight and recency."""
-    neighbours, strength = request.release.neighbours, request.release.neighbour_scores
+    neighbours, strength = request.snapshot.table.neighbours, request.snapshot.table.neighbour_scores
     past = request.past
-    if not len(past.items) or not neighbours.shape[1]:
+    if neighbours is None or strength is None or not len(past.items) or not neighbours.shape[1]:
         return _NONE
     strongest = past.strongest(_SOURCES)
     sources = past.items[strongest]
@@ -75,7 +136,9 @@ def item_to_item(request: Request) -> Found:
     gains = (strength[sources] * weights[:, None]).ravel()
     origins = np.repeat(sources, neighbours.shape[1])
     # What the shopper took before is the business of bought_again
-    known = np.flatnonzero((targets >= 0) & ~np.isin(targets, past.items))
+    met = np.zeros(len(request.snapshot.table) + 1, np.bool_)
+    met[past.items] = met[-1] = True  # the last one stands for "no neighbour", -1
+    known = np.flatnonzero(~met[targets])
     known = known[request.permitted(targets[known])]
     targets, gains, origins = targets[known], gains[known], origins[known]
     rows, inverse = np.unique(targets, return_inverse=True)
@@ -87,7 +150,7 @@ def item_to_item(request: Request) -> Found:
     ranked = np.argsort(-total, kind="stable")
     rows, total, reasons = rows[ranked], total[ranked], reasons[ranked]
 
-    near, near_reasons = _session_neighbours(request)
+    near, near_reasons = _session_neighbours(request, neighbours)
     later = ~np.isin(rows, near)
     rows = np.concatenate([near, rows[later]])[: request.top_k]
     reasons = np.concatenate([near_reasons, reasons[later]])[: request.top_k]
@@ -95,13 +158,12 @@ def item_to_item(request: Request) -> Found:
     return Found(rows, scores.astype(np.float32), reasons)
 
 
-def _session_neighbours(request: Request) -> tuple[Rows, Rows]:
+def _session_neighbours(request: Request, neighbours: np.ndarray) -> tuple[Rows, Rows]:
     """Neighbours of the session's items in turns, distinct, and the item that led to each."""
-    sources = request.release.rows_of(session_items(request.context))
-    sources = sources[sources >= 0]
+    sources = session_rows(request.past)
     if not len(sources):
         return np.empty(0, np.int64), np.empty(0, np.int64)
-    targets = request.release.neighbours[sources].T.astype(np.int64)  # [K, s]: best of each first
+    targets = neighbours[sources].T.astype(np.int64)  # [K, s]: best of each first
     reasons = np.broadcast_to(sources, targets.shape)
     keep = (targets >= 0) & ~np.isin(targets, sources)
     if request.allowed is not None:
@@ -133,13 +195,13 @@ def trending(request: Request) -> Found:
 def new(request: Request) -> Found:
     """What is new in the shop: what sells since lately, and, in turns with it, what nobody has bought yet."""
     listed = _listed(request, "new")
-    fresh = request.release.fresh
+    fresh = request.snapshot.fresh
     if fresh is None or not len(fresh):
         return listed
     ids, _ = fresh.best(request.context, request.item_filter, request.live, request.top_k)
     # Items without a row in the release get rows after its last one.
-    request.fresh_ids = ids
-    rows = np.arange(len(ids)) + len(request.release.item_ids)
+    request.new_ids = ids
+    rows = np.arange(len(ids)) + len(request.snapshot.table)
     due = np.concatenate([np.arange(len(listed.rows)) + 0.5, np.arange(len(ids))])
     order = np.argsort(due, kind="stable")[: request.top_k]
     rows = np.concatenate([listed.rows, rows])[order]
@@ -149,22 +211,22 @@ def new(request: Request) -> Found:
 
 def segment(request: Request) -> Found:
     """What shoppers with such a profile take, by all that the profile tells together."""
-    segments = request.release.segments
+    segments = request.snapshot.segments
     mine = segments.of(request.context.profile)
     if not len(mine):
         return _NONE
     scores = segments.scores(mine)
     kept = segments.best(scores, request.permitted(segments.rows), request.top_k)
-    return Found(segments.rows[kept], scores[kept], segments=tuple(segments.reasons(mine, kept)))
+    return Found(segments.rows[kept], scores[kept], segments=segments.reasons(mine, kept))
 
 
 def _listed(request: Request, name: str) -> Found:
-    found = request.release.lists[name]
+    found = request.snapshot.lists[name]
     kept = request.permitted(found.rows)[: request.top_k]
     return Found(found.rows[kept], found.scores[kept])
 
 
-REGISTRY: Mapping[str, Callable[[Request], Found]] = {
+CHANNEL_FUNCTIONS: Mapping[str, Callable[[Request], Found]] = {
     "two_tower": two_tower,
     "item_to_item": item_to_item,
     "bought_again": bought_again,
@@ -173,3 +235,58 @@ REGISTRY: Mapping[str, Callable[[Request], Found]] = {
     "trending": trending,
     "new": new,
 }
+
+
+def recall_similar(
+    snapshot: Snapshot,
+    item_id: str,
+    top_k: int,
+    allowed: Mask | None,
+    left_s: Callable[[], float],
+    channels: Sequence[str] = (),
+    quotas: Quotas | None = None,
+    failed: Failed = lambda channel, error: None,
+) -> Recalled | None:
+    """Items like one by shoppers, nearest vectors and what is written alike; never the item itself.
+
+    An item that the release lacks has only the last of these; None if there is nothing of it either.
+    """
+    wanted = channels or SIMILAR_CHANNELS
+    row = int(snapshot.table.row_of([item_id])[0])
+    allowed = np.ones(len(snapshot.table), np.bool_) if allowed is None else allowed.copy()
+    found: dict[str, Found] = {}
+    degraded: set[Degradation] = set()
+    ids, reason = snapshot.ids, row
+    if "content" in wanted and snapshot.alike is not None:
+        rows, scores = snapshot.alike.of(item_id)
+        if row < 0 and len(rows):
+            ids, reason = SnapshotIds(snapshot.name, snapshot.table, [item_id]), len(snapshot.table)
+        kept = np.flatnonzero(allowed[rows])[:top_k]
+        found["content"] = Found(rows[kept], scores[kept], np.full(len(kept), reason, np.int64))
+        if row < 0 and not len(rows):
+            return None
+    elif row < 0:
+        return None
+    if row >= 0:
+        allowed[row] = False
+        table = snapshot.table
+        if "item_to_item" in wanted and table.neighbours is not None and table.neighbour_scores is not None:
+            near = np.asarray(table.neighbours[row], np.int64)
+            kept = np.flatnonzero((near >= 0) & allowed[near])[:top_k]
+            strength = np.asarray(table.neighbour_scores[row])[kept]
+            found["item_to_item"] = Found(near[kept], strength, np.full(len(kept), row, np.int64))
+        if "two_tower" in wanted:
+            try:
+                rows, scores, index_failed = snapshot.nearest(
+                    snapshot.vectors[row], top_k, allowed, max(left_s(), 0.001)
+                )
+            except Unavailable as error:
+                failed("two_tower", error)
+                degraded.add(Degradation.INDEX)
+            else:
+                found["two_tower"] = Found(rows, scores)
+                if index_failed:
+                    degraded.add(Degradation.INDEX)
+    candidates = merge(found, quotas or snapshot.similar_quotas, top_k, ids)
+    reports = tuple(ChannelReport(name, len(part.rows)) for name, part in found.items())
+    return Recalled(candidates, frozenset(degraded), reports)

@@ -43,3 +43,27 @@ class ExactIndex:
             rows = np.arange(len(scores))
         rows = rows[np.argsort(-scores[rows], kind="stable")]
         return rows.astype(np.int64), scores[rows].astype(np.float32)
+
+
+def nearest_allowed(
+    vectors: npt.NDArray[np.float32], vector: Vector, top_k: int, allowed: npt.NDArray[np.bool_] | None
+) -> tuple[Rows, Scores]:
+    """Rows int64 [k] and inner products float32 [k] of the best allowed items, best first."""
+    if allowed is None:
+        return ExactIndex(vectors).search(vector, top_k, timeout_s=0)
+    rows = np.flatnonzero(allowed)
+    places, scores = ExactIndex(vectors[rows]).search(vector, top_k, timeout_s=0)
+    return rows[places], scores
+
+
+class ExactSearch:
+    """Implements `engine.snapshot.VectorSearch` over vectors in memory, float32 [N, D]; it never fails."""
+
+    def __init__(self, vectors: npt.NDArray[np.float32]) -> None:
+        self._vectors = vectors
+
+    def nearest(
+        self, vector: Vector, top_k: int, allowed: npt.NDArray[np.bool_] | None, timeout_s: float
+    ) -> tuple[Rows, Scores, bool]:
+        """See `VectorSearch.nearest`."""
+        return *nearest_allowed(self._vectors, vector, top_k, allowed), False

@@ -71,17 +71,17 @@ class Segments:
         order = allowed[np.argsort(-scores[allowed], kind="stable")[:count]]
         return order[scores[order] > 0]
 
-    def reasons(self, mine: IntArray, kept: IntArray) -> list[str]:
+    def reasons(self, mine: IntArray, kept: IntArray) -> IntArray:
         """For each of the kept items at these positions the segment whose effect on it is largest, of those
-        that truly buy more of it than everybody does; "" where none does."""
+        that truly buy more of it than everybody does, as a position in ``names``; -1 where none does."""
         if not len(mine) or not len(kept):
-            return [""] * len(kept)
+            return np.full(len(kept), -1, np.int64)
         part = np.ix_(mine, kept)
         named = np.array([not self.names[place].endswith("=") for place in mine.tolist()])
         effect = np.where((self.lifts[part] > 1.0) & named[:, None], self.effects[part], -np.inf)
         best = effect.argmax(axis=0)
         true = np.isfinite(effect[best, np.arange(len(kept))])
-        return [self.names[mine[b]] if t else "" for b, t in zip(best.tolist(), true.tolist(), strict=True)]
+        return np.where(true, mine[best], -1)
 
     def in_memory(self) -> Segments:
         """The same in arrays of its own, for arrays that are mapped from files."""

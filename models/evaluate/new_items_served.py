@@ -1,5 +1,4 @@
-"""What recall's channel ``new`` says of items without events, asked as recall asks it: beside
-``models/evaluate/pipeline.py`` the other place of ``models`` that knows the services (docs/adr/0150).
+"""What recall's channel ``new`` says of items without events, asked as recall asks it.
 
 Legend: B users, P new items.
 """

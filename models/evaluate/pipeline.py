@@ -1,30 +1,31 @@
 """The method ``pipeline``: a release trained on the protocol's training window, asked as services ask it.
 
-Each user's context goes through ``RecallService.recall_items`` and ``RankService.rank_items`` in this
-process: the same classes, filters and ONNX files as behind gRPC, exact search standing in for Milvus. The
-list is the candidates by the ranker's probability. ``page`` adds what recommend does to that order: its
-variety and session rules (``engine/policy.py``). This and
-``new_items_served.py`` are the places of ``models`` that know the services (docs/adr/0150).
+Each user's context goes through the engine's recall, rank and page, the functions that the services run, with
+the release's ONNX files and exact search in place of Milvus. The list is the candidates by the ranker's
+probability; ``page`` adds the rules of variety and session.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from engine.features import Event, UserContext
-from engine.policy import Policy, arrange, place_new
-from engine.recall.exact import ExactIndex
-from engine.recall.filters import LiveSet
+from engine import page as pages
+from engine.chain import leaf_categories, reached_from
+from engine.features import Event, Feeds, UserContext
+from engine.page import Policy, arrange
+from engine.rank import score
+from engine.recall.channels import Request, recall
+from engine.recall.exact import ExactSearch
 from engine.recall.session import session_items
 from engine.release import Release
-from engine.types import NO_FILTER, Candidate, ItemFilter
+from engine.snapshot import Snapshot
+from engine.types import NO_FILTER, ItemFilter
 from engine.vocabulary import HISTORY_EVENT_TYPES
 from models.config import RecallConfig
 from models.evaluate.candidates import Scored, rank_metrics
@@ -33,16 +34,11 @@ from models.evaluate.protocols import Outcome, finish, truths
 from models.evaluate.ranking import NOBODY, RankedLists
 from models.evaluate.retail import RetailSplit
 from models.evaluate.trained import train_release
-from services.adapters.snapshots import load_snapshot
-from services.rank.loaded import LoadedRanker
-from services.rank.predictor_onnx import OnnxPredictor
-from services.rank.service import RankService
-from services.recall.service import RecallService
+from models.export import onnx_runner
 
 IntArray = npt.NDArray[np.int64]
 
 _TIMEOUT_S = 30.0  # nobody waits: no request may be cut short
-_EVERYTHING = 1_000_000
 
 
 class PipelineError(ProtocolError):
@@ -83,21 +79,13 @@ def run_pipeline(
 
 
 class Served:
-    """Recall and rank of one release in this process."""
+    """Recall, rank and page of one release in this process."""
 
     def __init__(self, release: Release) -> None:
         self.release = release
-        self._loaded = load_snapshot(release, ExactIndex(release.vectors), exact_limit=_EVERYTHING)
-        predictor = OnnxPredictor(release.rank_onnx, release.name)
-        predictor.open()
-        self._recall = RecallService(_One(self._loaded), _AllAvailable())
-        self._rank = RankService(_One(LoadedRanker(release, predictor, lambda: predictor)))
-        slots = enumerate(release.schema.item_slots)
-        levels = [place for place, slot in slots if slot.name.startswith("category_")]
-        # Without categories each is unknown, 0, which the page's rules never limit.
-        self._category = (
-            release.items.features[:, levels[-1]] if levels else np.zeros(len(release.items), np.int64)
-        )
+        tower = OnnxTower(release.user_tower_onnx)
+        self.snapshot = Snapshot.of(release, tower, ExactSearch(np.array(release.vectors)))
+        self._run = onnx_runner(release.rank_onnx)
         self._count = candidate_count(release)
 
     def check(self, split: RetailSplit) -> None:
@@ -120,40 +108,55 @@ class Served:
         limit = self.release.schema.history_length
         asked = tqdm(contexts(split, users, limit), "lists", len(users), disable=None, leave=False)
         for line, (user, context) in enumerate(asked):
-            found = self._recall.recall_items(context, self._count, _TIMEOUT_S, item_filter=wanted)
-            if found.degraded or any(report.error for report in found.channels):
-                raise PipelineError(f"recall failed in part for user {context.user_id}: {found.channels}")
-            candidates = found.candidates
-            if not candidates:
-                seen.append((np.zeros(0, np.int64), np.zeros(0, np.float32)))
-                continue
-            ranked = self._rank.rank_items(context, [c.item_id for c in candidates], _TIMEOUT_S).scores
-            order = np.argsort(-ranked, kind="stable")
-            if page:  # what nobody has bought yet takes its place, though it is no item of the protocol
-                order = np.array(place_new(Policy(), order.tolist(), (ranked < 0).tolist()))
-            else:
-                order = order[ranked[order] >= 0]
-            place = self._loaded.rows_of([candidates[i].item_id for i in order.tolist()])
+            scored = self._scored(context, wanted)
+            if not page:  # what nobody has bought yet is no item of the protocol
+                scored = scored.take(np.flatnonzero(scored.candidates.rows < len(self.snapshot.table)))
             if wanted.exclude_purchased:
-                fresh = ~np.isin(place, split.bought[user].indices)
-                order, place = order[fresh], place[fresh]
-            seen.append((place[place >= 0], ranked[order[place >= 0]]))
-            if page:
-                kept = self._arranged(context, [candidates[i] for i in order.tolist()], place, k)
-                order, place = order[kept], place[kept]
-            count = min(k, len(order))
-            rows[line, :count], scores[line, :count] = place[:k], ranked[order[:k]]
-            channel[line, :count] = [candidates[i].channels[0] for i in order[:k].tolist()]
+                fresh = ~np.isin(scored.candidates.rows, split.bought[user].indices)
+                scored = scored.take(np.flatnonzero(fresh))
+            place = scored.candidates.rows
+            known = place < len(self.snapshot.table)
+            seen.append((place[known], scored.scores[known]))
+            if page and scored.categories is not None:
+                order = arrange(Policy(), scored.categories.tolist(), scored.from_session.tolist(), k)
+                scored = scored.take(order)
+            count = min(k, len(scored.scores))
+            place = scored.candidates.rows[:count]
+            rows[line, :count] = np.where(place < len(self.snapshot.table), place, NOBODY)
+            scores[line, :count] = scored.scores[:count]
+            channel[line, :count] = [scored.candidates.channels(one)[0] for one in range(count)]
         return RankedLists(users, rows, scores, channel), Scored.join(seen)
 
-    def _arranged(
-        self, context: UserContext, candidates: Sequence[Candidate], rows: IntArray, k: int
-    ) -> list[int]:
-        """Positions in recommend's order of the page."""
-        session = frozenset(session_items(context))
-        reached = [c.reason_item_id in session and "item_to_item" in c.channels for c in candidates]
-        categories = np.where(rows >= 0, self._category[rows], 0)
-        return arrange(Policy(), categories.tolist(), reached, k)
+    def _scored(self, context: UserContext, wanted: ItemFilter) -> pages.Scored:
+        """A shopper's candidates in the order of the page."""
+        snapshot = self.snapshot
+        past = snapshot.encoder.summary(context)
+        request = Request(snapshot, context, past, self._count, lambda: _TIMEOUT_S, wanted)
+        found = recall(request, failed=_stop)
+        candidates = found.candidates
+        scores = score(snapshot, context, candidates.rows, self._predict, _TIMEOUT_S, past)
+        session = reached_from(session_items(context), candidates)
+        scored = pages.Scored(candidates, scores, leaf_categories(snapshot, candidates), session)
+        return pages.ranked(Policy(), scored, (), bool(context.events))
+
+    def _predict(self, feeds: Feeds, timeout_s: float) -> npt.NDArray[np.float32]:
+        return np.asarray(self._run(dict(feeds)), np.float32).reshape(-1)
+
+
+class OnnxTower:
+    """The user tower's file in ONNX Runtime. Implements `engine.snapshot.UserTower`."""
+
+    def __init__(self, path: Path) -> None:
+        self._run = onnx_runner(path)
+
+    def encode(self, feeds: Mapping[str, npt.NDArray[np.generic]]) -> npt.NDArray[np.float32]:
+        """float32 [D], L2-normalised."""
+        vector: npt.NDArray[np.float32] = self._run(dict(feeds))[0]
+        return vector / max(float(np.linalg.norm(vector)), 1e-12)
+
+
+def _stop(channel: str, error: Exception) -> None:
+    raise PipelineError(f"channel {channel} failed: {error}") from error
 
 
 def contexts(split: RetailSplit, users: IntArray, limit: int) -> Iterator[tuple[int, UserContext]]:
@@ -178,20 +181,3 @@ def contexts(split: RetailSplit, users: IntArray, limit: int) -> Iterator[tuple[
 def candidate_count(release: Release) -> int:
     """How many candidates the release's ranker learnt on: what recommend should ask for."""
     return RecallConfig(**release.manifest["config"]["recall"]).total
-
-
-class _One:
-    """A store that holds one release."""
-
-    def __init__(self, loaded: Any) -> None:
-        self._loaded = loaded
-
-    def get(self, name: str = "") -> Any:
-        """It."""
-        return self._loaded
-
-
-class _AllAvailable:
-    """Nothing is sold out."""
-
-    current = LiveSet(0, None)

@@ -127,7 +127,7 @@ def _question(options: argparse.Namespace) -> tuple[LastDays | FixedFiles, Path]
 
 
 def _pipeline(options: argparse.Namespace, found: RetailSplit, folder: Path, seed: int) -> Outcome:
-    from models.evaluate.pipeline import run_pipeline  # noqa: PLC0415 - the services, only where asked
+    from models.evaluate.pipeline import run_pipeline  # noqa: PLC0415 - the networks, only where asked
 
     page = options.method == "pipeline-page"
     where = (options.artifacts, options.release)

@@ -16,10 +16,9 @@ from data.canonical import items_schema, users_schema
 from data.dataset import Dataset, load_dataset
 from data.errors import DataError
 from engine.errors import InvalidArgument
-from engine.types import AttributeValue, Item
+from engine.types import AttributeValue, Item, profile_features
 from scripts.redis_load.problems import BadData, Problems
 from services.common.validate import check_attributes, check_id
-from services.common.values import profile_features
 from services.item.codec import item_to_json
 from services.item.service import CONTENT, check_item
 

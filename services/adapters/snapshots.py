@@ -14,4 +14,4 @@ def load_snapshot(release: Release, index: VectorIndex, exact_limit: int) -> Sna
     """The release with its user tower in ONNX Runtime and `index`, for which exact search over up to
     `exact_limit` items stands in."""
     search = GuardedSearch(index, release.vectors, exact_limit, Breaker(failures=1, probe_s=1.0))
-    return Snapshot(release, OnnxUserTower(release.user_tower_onnx), search)
+    return Snapshot.of(release, OnnxUserTower(release.user_tower_onnx), search)

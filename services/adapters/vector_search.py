@@ -7,7 +7,7 @@ import numpy.typing as npt
 import structlog
 
 from engine.errors import Unavailable
-from engine.recall.exact import ExactIndex
+from engine.recall.exact import nearest_allowed
 from engine.recall.filters import Mask, Rows
 from engine.recall.index import IndexUnavailable, Vector, VectorIndex
 from services.common.rpc.breaker import Breaker
@@ -49,24 +49,24 @@ class GuardedSearch:
         if permitted == 0:
             return np.empty(0, np.int64), np.empty(0, np.float32), False
         if allowed is not None and permitted <= min(_FEW_ROWS, len(self._vectors) // 2):
-            rows, scores = self._exact(vector, top_k, allowed)
+            rows, scores = nearest_allowed(self._vectors, vector, top_k, allowed)
             return rows, scores, False
         # What is not allowed takes places in the index's answer: ask for as many more.
         share = len(self._vectors) / permitted
         wanted = min(int(top_k * share * 1.1) + (16 if share > 1 else 0), len(self._vectors))
         if wanted > max(_MOST_FETCHED, top_k) and self._exact_allowed:
-            rows, scores = self._exact(vector, top_k, allowed)
+            rows, scores = nearest_allowed(self._vectors, vector, top_k, allowed)
             return rows, scores, False
         found = self._ask(vector, wanted, timeout_s)
         if found is None:
-            rows, scores = self._exact(vector, top_k, allowed)
+            rows, scores = nearest_allowed(self._vectors, vector, top_k, allowed)
             return rows, scores, True
         rows, scores = found
         if allowed is not None:
             kept = allowed[rows]
             rows, scores = rows[kept], scores[kept]
             if len(rows) < min(top_k, permitted) and self._exact_allowed:
-                rows, scores = self._exact(vector, top_k, allowed)
+                rows, scores = nearest_allowed(self._vectors, vector, top_k, allowed)
         return rows[:top_k], scores[:top_k], False
 
     def _ask(self, vector: Vector, wanted: int, timeout_s: float) -> tuple[Rows, Floats] | None:
@@ -87,11 +87,3 @@ class GuardedSearch:
                 return None
             attempt.success()
             return found
-
-    def _exact(self, vector: Vector, top_k: int, allowed: Mask | None) -> tuple[Rows, Floats]:
-        """Exact inner products over the allowed rows."""
-        if allowed is None:
-            return ExactIndex(self._vectors).search(vector, top_k, timeout_s=0)
-        rows = np.flatnonzero(allowed)
-        places, scores = ExactIndex(self._vectors[rows]).search(vector, top_k, timeout_s=0)
-        return rows[places], scores

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from engine.errors import ReleaseNotLoaded
 from engine.release import Release
+from engine.snapshot import Snapshot
 from services.bootstrap.parts import Part, app, closing, target
 from services.common import keys, redis
 from services.common.original_context import ContextReader
@@ -28,14 +29,14 @@ from services.recall.client import RecallClient
 from services.recommend import original as recommend_original
 from services.recommend import server as recommend_server
 from services.recommend.client import RecommendClient
-from services.recommend.facts import ReleaseFacts
 from services.recommend.fallback import LastGoodList
 from services.recommend.service import RecommendService
+from services.recommend.snapshots import Snapshots
 from services.settings import Settings
 from services.user.client import UserClient
 
 if TYPE_CHECKING:
-    from engine.snapshot import Registered, Snapshot
+    from engine.snapshot import Registered
     from services.rank.loaded import LoadedRanker
     from services.rank.service import RankService
     from services.recall.service import RecallService
@@ -88,33 +89,34 @@ def recommend_part(
     settings: Settings, user: UserPort, item: ItemPort, recall: RecallPort, rank: RankPort
 ) -> Part[RecommendService]:
     """Recommend in this process over services or clients; ready once it has a list to give."""
-    part, _ = _recommend(settings, user, item, recall, rank)
-    return part
+    snapshots, close = _snapshots(settings)
+    return _recommend(settings, snapshots, close, user, item, recall, rank)
 
 
 def recommend_app(settings: Settings) -> App:
     """The recommend service as a server."""
     targets = [target(settings, name) for name in ("user", "item", "recall", "rank")]
     users, items, recalls, ranks = targets
-    part, facts = _recommend(
-        settings, UserClient(users), ItemClient(items), RecallClient(recalls), RankClient(ranks)
+    snapshots, close = _snapshots(settings)
+    recall = RecallClient(recalls, snapshots.get)
+    part = _recommend(
+        settings, snapshots, close, UserClient(users), ItemClient(items), recall, RankClient(ranks)
     )
     return app(
         settings,
         "recommend",
         [
             recommend_server.servicer(part.service),
-            recommend_original.servicer(part.service, facts.attribute_names),
+            recommend_original.servicer(part.service, snapshots.attribute_names),
         ],
         ready=part.ready,
         close=closing(part.close, *(one.close for one in targets)),
-        release=facts.release,
+        release=snapshots.release,
     )
 
 
 def _recall(settings: Settings) -> tuple[Part[RecallService], ReleaseStore[Snapshot]]:
     # Imported here, as in `_rank`: a web front end does not need the libraries of Milvus and of the networks.
-    from engine.snapshot import Snapshot  # noqa: PLC0415
     from services.adapters.snapshots import load_snapshot  # noqa: PLC0415
     from services.recall.availability import Availability  # noqa: PLC0415
     from services.recall.index.collection import Description  # noqa: PLC0415
@@ -206,28 +208,38 @@ def _rank(settings: Settings) -> tuple[Part[RankService], ReleaseStore[LoadedRan
     return part, releases
 
 
-def _recommend(
-    settings: Settings, user: UserPort, item: ItemPort, recall: RecallPort, rank: RankPort
-) -> tuple[Part[RecommendService], ReleaseFacts]:
+def _snapshots(settings: Settings) -> tuple[Snapshots, Callable[[], None]]:
+    """The releases as recommend reads them, and how to end following them."""
     store = redis.connect(settings.redis())
-    # Checksums are recall's business: here only the schema, the categories and the popular list are read.
+    # Checksums are recall's business: here only ids, categories, segments and the popular list are read.
     releases = ReleaseStore(
-        settings.artifacts_dir, lambda folder: Release.load(folder, verify=False), store
+        settings.artifacts_dir, lambda folder: Snapshot.of(Release.load(folder, verify=False)), store
     ).open()
-    facts = ReleaseFacts(releases)
-    fallback = LastGoodList(recall, facts.popular)
+    return Snapshots(releases), closing(releases.close, store.close)
+
+
+def _recommend(
+    settings: Settings,
+    snapshots: Snapshots,
+    close: Callable[[], None],
+    user: UserPort,
+    item: ItemPort,
+    recall: RecallPort,
+    rank: RankPort,
+) -> Part[RecommendService]:
+    fallback = LastGoodList(recall, snapshots.popular)
     fallback.open()
     service = RecommendService(
         user,
         item,
         recall,
         rank,
-        facts,
+        snapshots,
         fallback,
         deadline_s=settings.deadline_ms / 1e3,
         request_id=request_id.get,
     )
-    return Part(service, fallback.check_ready, closing(fallback.close, releases.close, store.close)), facts
+    return Part(service, fallback.check_ready, closing(fallback.close, close))
 
 
 def _attribute_names(

@@ -10,10 +10,10 @@ from ecrs.common.v1 import types_pb2 as pb
 from engine.errors import InvalidArgument
 from engine.features import Event, UserContext
 from engine.ids import canonical_ids
-from engine.types import NO_FILTER, AttributeValue, ItemFilter, KnownContext, UserProfile
+from engine.types import NO_FILTER, AttributeValue, ItemFilter, KnownContext, UserProfile, profile_features
 from engine.vocabulary import LIVE_EVENT_TYPES, MAX_HISTORY, Degradation
 from services.common.validate import check_attributes, check_filter, check_id
-from services.common.values import now_ms, profile_features
+from services.common.values import now_ms
 
 if TYPE_CHECKING:
     from google.protobuf.internal.containers import MessageMap

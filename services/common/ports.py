@@ -11,6 +11,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.candidates import Candidates, RecallResult, Rows
 from engine.features import UserContext
 from engine.types import (
     NO_FILTER,
@@ -20,7 +21,6 @@ from engine.types import (
     ItemFilter,
     KnownContext,
     RankResult,
-    RecallResult,
     Recommendation,
     RecommendQuery,
     SearchQuery,
@@ -114,6 +114,16 @@ class RankPort(Protocol):
     def rank_items(
         self, context: UserContext, item_ids: Sequence[str], timeout_s: float, release: str = ""
     ) -> RankResult: ...
+
+    def rank_candidates(
+        self, context: UserContext, candidates: Candidates, timeout_s: float, release: str
+    ) -> RankResult:
+        """As `rank_items`; `missing_ids` may stay empty."""
+        ...
+
+    def rank_rows(self, context: UserContext, rows: Rows, timeout_s: float, release: str) -> RankResult:
+        """By rows of a release, int64 [C]; those that it lacks have the score −1."""
+        ...
 
     def explain_items(
         self, context: UserContext, item_ids: Sequence[str], timeout_s: float, release: str = ""

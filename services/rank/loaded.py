@@ -12,7 +12,9 @@ import structlog
 
 from engine.errors import EcrsError, Unavailable
 from engine.features import UserContext
+from engine.rank import score
 from engine.release import Release
+from engine.snapshot import Snapshot
 from services.common.rpc.breaker import Breaker
 from services.rank.predictors import BadFeeds, Feeds, Predictor, PredictorUnavailable, ReleaseMismatch
 
@@ -43,8 +45,8 @@ class LoadedRanker:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = release.name
-        self.release = release
-        self.schema, self.table, self.encoder = release.schema, release.items, release.encoder
+        self.release, self.snapshot = release, Snapshot.of(release)
+        self.schema, self.table, self.encoder = release.schema, release.items, self.snapshot.encoder
         self._predictor, self._open_bridge = predictor, open_bridge
         self._breaker = breaker or Breaker(failures=3, probe_s=1.0)
         self._clock = clock
@@ -55,12 +57,12 @@ class LoadedRanker:
     def score(
         self, context: UserContext, rows: npt.NDArray[np.int64], timeout_s: float
     ) -> npt.NDArray[np.float32]:
-        """Probability of each row, float32 [C]. `rows` int64 [C], all >= 0, C >= 1.
+        """Probability of each row, float32 [C]; −1 for rows that the release lacks. See `engine.rank.score`.
 
         Raises:
             Unavailable: the predictor does not answer.
         """
-        return self.probabilities(self.encoder.rank(context, rows), timeout_s)
+        return score(self.snapshot, context, rows, self.probabilities, timeout_s)
 
     def probabilities(self, feeds: Feeds, timeout_s: float) -> npt.NDArray[np.float32]:
         """Probability of each row of feeds, float32 [C]. Raises Unavailable."""

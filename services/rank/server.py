@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import grpc
+import numpy as np
 from ecrs.rank.v1 import rank_service_pb2 as pb
 from ecrs.rank.v1 import rank_service_pb2_grpc as pb_grpc
 
+from engine.errors import InvalidArgument
 from services.common import convert
 from services.common.ports import RankPort
 from services.common.rpc import Servicer, remaining_s
@@ -21,12 +23,14 @@ class RankServicer(pb_grpc.RankServiceServicer):
         self, request: pb.RankItemsRequest, context: grpc.ServicerContext
     ) -> pb.RankItemsResponse:
         """See the proto."""
-        result = self._port.rank_items(
-            convert.context_from_proto(request.context).context,
-            list(request.item_ids),
-            remaining_s(),
-            request.release,
-        )
+        context_ = convert.context_from_proto(request.context).context
+        if request.rows:
+            if request.item_ids:
+                raise InvalidArgument("rows", "cannot be given together with item_ids")
+            rows = np.array(request.rows, np.int64)
+            result = self._port.rank_rows(context_, rows, remaining_s(), request.release)
+        else:
+            result = self._port.rank_items(context_, list(request.item_ids), remaining_s(), request.release)
         return pb.RankItemsResponse(
             scores=result.scores.tolist(), model_version=result.release, missing_ids=result.missing_ids
         )

@@ -9,6 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
+from engine.candidates import Candidates, Rows
 from engine.errors import DeadlineExceeded, InvalidArgument
 from engine.features import UserContext
 from engine.ids import canonical_ids
@@ -49,14 +50,31 @@ class RankService:
             raise DeadlineExceeded("no time is left to rank items")
         ranker = self._rankers.get(release)
         rows = ranker.table.row_of(item_ids)
-        known = rows >= 0
-        scores = np.full(len(rows), -1.0, np.float32)
-        if known.all():
-            return RankResult(ranker.score(context, rows, timeout_s), ranker.name)
-        if known.any():
-            scores[known] = ranker.score(context, rows[known], timeout_s)
-        missing = tuple(item_id for item_id, has in zip(item_ids, known.tolist(), strict=True) if not has)
+        scores = ranker.score(context, rows, timeout_s)
+        missing = tuple(item_ids[place] for place in np.flatnonzero(rows < 0).tolist())
         return RankResult(scores, ranker.name, missing)
+
+    def rank_candidates(
+        self, context: UserContext, candidates: Candidates, timeout_s: float, release: str
+    ) -> RankResult:
+        """See `RankPort`."""
+        ranker = self._rankers.get(release)
+        if candidates.ids.release != ranker.name:
+            return self.rank_items(context, candidates.item_ids(), timeout_s, release)
+        return self.rank_rows(context, candidates.rows, timeout_s, release)
+
+    def rank_rows(self, context: UserContext, rows: Rows, timeout_s: float, release: str) -> RankResult:
+        """Scores of rows of a release, int64 [C]; −1 for those beyond it."""
+        if not release:
+            raise InvalidArgument("release", "must be given with rows: another release has other rows")
+        if not 1 <= len(rows) <= MAX_ITEMS:
+            raise InvalidArgument("rows", f"must be 1 to {MAX_ITEMS:,} rows, not {len(rows):,}")
+        if len(np.unique(rows)) != len(rows):
+            raise InvalidArgument("rows", "must be distinct")
+        if timeout_s <= 0:
+            raise DeadlineExceeded("no time is left to rank items")
+        ranker = self._rankers.get(release)
+        return RankResult(ranker.score(context, rows, timeout_s), ranker.name)
 
     def explain_items(
         self, context: UserContext, item_ids: Sequence[str], timeout_s: float, release: str = ""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 from ecrs.recall.v1 import recall_service_pb2 as pb
 from ecrs.recall.v1 import recall_service_pb2_grpc as pb_grpc
 
+from engine.candidates import Candidate, Candidates, ChannelReport, RecallResult
 from engine.features import UserContext
-from engine.types import NO_FILTER, Candidate, ChannelReport, ItemFilter, RecallResult
+from engine.snapshot import Snapshot, SnapshotIds
+from engine.types import NO_FILTER, ItemFilter
 from services.common import convert
 from services.common.rpc import Target
 
@@ -20,10 +23,14 @@ class RecallClient:
 
     Args:
         target: open.
+        snapshot: a release that is loaded in this process, by name; None where it is not. With it, candidates
+            come as columns.
     """
 
-    def __init__(self, target: Target) -> None:
-        self._target = target
+    def __init__(
+        self, target: Target, snapshot: Callable[[str], Snapshot | None] = lambda release: None
+    ) -> None:
+        self._target, self._snapshot = target, snapshot
         self._stub = pb_grpc.RecallServiceStub(target.channel)
 
     def recall_items(
@@ -42,14 +49,29 @@ class RecallClient:
             channels=channels,
             filter=None if item_filter is NO_FILTER else convert.filter_to_proto(item_filter),
             release=release,
+            columns=self._snapshot(release) is not None,
         )
+        end = time.monotonic() + timeout_s
         response = self._target.call(self._stub.RecallItems, request, timeout_s)
+        candidates = self._read(response)
+        if candidates is None:  # that release is not loaded here, as for a moment after a switch
+            request.columns = False
+            left_s = max(end - time.monotonic(), 0.001)
+            response = self._target.call(self._stub.RecallItems, request, left_s)
+            candidates = _candidates(response.candidates)
         return RecallResult(
-            _candidates(response.candidates),
+            candidates,
             response.model_version,
             convert.degraded_from_proto(response.degraded),
             tuple(ChannelReport(part.channel, part.found, part.error) for part in response.channels),
         )
+
+    def _read(self, response: pb.RecallItemsResponse) -> Candidates | None:
+        """The candidates of an answer; None for columns of a release that is not loaded here."""
+        if not response.HasField("columns"):
+            return _candidates(response.candidates)
+        snapshot = self._snapshot(response.model_version)
+        return None if snapshot is None else columns_from_proto(response.columns, snapshot)
 
     def similar_items(
         self,
@@ -84,8 +106,23 @@ class RecallClient:
         return np.array(response.embedding, np.float32), response.model_version
 
 
-def _candidates(messages: Iterable[pb.Candidate]) -> tuple[Candidate, ...]:
-    return tuple(
+def columns_from_proto(columns: pb.CandidateColumns, snapshot: Snapshot) -> Candidates:
+    """Candidates from columns of a release that is loaded here."""
+    new_ids = list(columns.new_item_ids)
+    return Candidates(
+        np.array(columns.rows, np.int64),
+        np.array(columns.scores, np.float32),
+        np.array(columns.channel_bits, np.int64),
+        np.array(columns.deciding, np.int64),
+        np.array(columns.reason_rows, np.int64),
+        np.array(columns.segments, np.int64),
+        SnapshotIds(snapshot.name, snapshot.table, new_ids) if new_ids else snapshot.ids,
+        snapshot.segments.names,
+    )
+
+
+def _candidates(messages: Iterable[pb.Candidate]) -> Candidates:
+    return Candidates.of(
         Candidate(
             message.item_id,
             message.score,

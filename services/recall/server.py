@@ -8,7 +8,8 @@ import grpc
 from ecrs.recall.v1 import recall_service_pb2 as pb
 from ecrs.recall.v1 import recall_service_pb2_grpc as pb_grpc
 
-from engine.types import Candidate
+from engine.candidates import Candidate, Candidates
+from engine.snapshot import SnapshotIds
 from services.common import convert
 from services.common.ports import RecallPort
 from services.common.rpc import Servicer, remaining_s
@@ -35,7 +36,8 @@ class RecallServicer(pb_grpc.RecallServiceServicer):
             release=request.release,
         )
         return pb.RecallItemsResponse(
-            candidates=_candidates(result.candidates),
+            candidates=() if request.columns else _candidates(result.candidates),
+            columns=columns_to_proto(result.candidates) if request.columns else None,
             model_version=result.release,
             degraded=convert.degraded_to_proto(result.degraded),
             channels=[
@@ -70,6 +72,20 @@ class RecallServicer(pb_grpc.RecallServiceServicer):
             convert.context_from_proto(request.context).context, remaining_s(), request.release
         )
         return pb.EncodeUserResponse(embedding=embedding.tolist(), model_version=release)
+
+
+def columns_to_proto(candidates: Candidates) -> pb.CandidateColumns:
+    """Candidates of a release as columns."""
+    ids = candidates.ids
+    return pb.CandidateColumns(
+        rows=candidates.rows.tolist(),
+        scores=candidates.scores.tolist(),
+        channel_bits=candidates.bits.tolist(),
+        deciding=candidates.deciding.tolist(),
+        reason_rows=candidates.reason_rows.tolist(),
+        segments=candidates.segments.tolist(),
+        new_item_ids=ids.new_ids if isinstance(ids, SnapshotIds) else (),
+    )
 
 
 def servicer(port: RecallPort) -> Servicer:

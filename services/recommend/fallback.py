@@ -1,21 +1,26 @@
-"""The last good popular list, held in process for when recall does not answer."""
+"""What stands in: the last good popular list while recall does not answer, the last details while item does
+not."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from threading import Lock
 
 import structlog
 
+from engine.candidates import NO_CANDIDATES, RecallResult
 from engine.errors import Unavailable
 from engine.features import UserContext
-from engine.types import Candidate, RecallResult
+from engine.types import Item
 from services.common.follower import Follower
-from services.common.ports import RecallPort
+from services.common.ports import ItemPort, RecallPort
 
 REFRESH_S = 15.0
 _RETRY_S = 1.0  # while there is no list yet
 _TIMEOUT_S = 2.0
-_SIZE = 300
+SIZE = 300
+_REMEMBERED = 20_000  # items
 _CHANNELS = ("popular", "trending", "new")
 
 log = structlog.get_logger(__name__)
@@ -39,7 +44,7 @@ class LastGoodList:
     @property
     def current(self) -> RecallResult:
         """The list; empty only if there never was one."""
-        return self._list or RecallResult((), "")
+        return self._list or RecallResult(NO_CANDIDATES, "")
 
     def check_ready(self) -> None:
         """Raises Unavailable while there is no list at all: a readiness check."""
@@ -58,11 +63,11 @@ class LastGoodList:
     def refresh(self) -> None:
         """Ask once; on failure keep what there is."""
         try:
-            found = self._recall.recall_items(UserContext("", {}, (), 0), _SIZE, _TIMEOUT_S, _CHANNELS)
+            found = self._recall.recall_items(UserContext("", {}, (), 0), SIZE, _TIMEOUT_S, _CHANNELS)
         except Exception as error:  # whatever recall dies of, the last list stays
             log.info("fallback.kept", error=str(error))
             return
-        if found.candidates:
+        if len(found.candidates):
             self._list = found
 
     def _follow(self) -> None:
@@ -70,9 +75,26 @@ class LastGoodList:
         self.check_ready()
 
 
-def popular_candidates(channel: list[tuple[str, float]]) -> tuple[Candidate, ...]:
-    """A release's own popular list as candidates, best first; scores fall from 1 towards 0."""
-    return tuple(
-        Candidate(item_id, 1.0 / (1 + place), ("popular",))
-        for place, (item_id, _) in enumerate(channel[:_SIZE])
-    )
+class RememberedItems:
+    """The item stage, and the details that were read last, for when it does not answer. Thread-safe."""
+
+    def __init__(self, item: ItemPort) -> None:
+        self._item = item
+        self._last: OrderedDict[str, Item] = OrderedDict()
+        self._lock = Lock()
+
+    def batch_get_items(self, item_ids: Sequence[str], timeout_s: float) -> tuple[list[Item], list[str]]:
+        """See `ItemPort`."""
+        items, missing = self._item.batch_get_items(item_ids, timeout_s)
+        with self._lock:
+            for item in items:
+                self._last[item.item_id] = item
+                self._last.move_to_end(item.item_id)
+            while len(self._last) > _REMEMBERED:
+                self._last.popitem(last=False)
+        return items, missing
+
+    def remembered(self, item_ids: Sequence[str]) -> dict[str, Item]:
+        """The last details of these items, by id; those never read are left out."""
+        with self._lock:
+            return {item_id: self._last[item_id] for item_id in item_ids if item_id in self._last}

@@ -9,10 +9,9 @@ from original import um_pb2_grpc as stubs
 from original import user_info_pb2
 
 from engine.errors import EcrsError
-from engine.types import UserProfile
+from engine.types import UserProfile, profile_features
 from services.common.ports import UserPort
 from services.common.rpc import Servicer, remaining_s
-from services.common.values import profile_features
 
 NAME = "um.UMService"
 FIELDS = ("age", "sex", "city_level", "province", "city", "country")

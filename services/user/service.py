@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 from engine.errors import InvalidArgument, NotFound
 from engine.features import Event, UserContext, canonical
-from engine.types import AttributeValue, KnownContext, UserEvent, UserProfile
+from engine.types import AttributeValue, KnownContext, UserEvent, UserProfile, profile_features
 from engine.vocabulary import IMPRESSION, LIVE_EVENT_TYPES, MAX_HISTORY
 from services.common.validate import (
     check_attributes,
@@ -23,7 +23,7 @@ from services.common.validate import (
     decode_page_token,
     encode_page_token,
 )
-from services.common.values import now_ms, profile_features
+from services.common.values import now_ms
 from services.user.codec import BROWSING, StoredEvent
 
 Row = Mapping[str, str | list[str]]

@@ -14,7 +14,7 @@ import pytest
 
 from data.prepare import main as prepare
 from engine.features import DAY_MS
-from engine.policy import Policy
+from engine.page import Policy
 from models.dataset import load_prepared
 from models.evaluate.pipeline import PipelineError, run_pipeline
 from models.evaluate.protocols import Outcome, run_baseline

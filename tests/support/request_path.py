@@ -12,16 +12,17 @@ from engine.recall.exact import ExactIndex
 from engine.recall.filters import LiveSet
 from engine.recall.index import VectorIndex
 from engine.release import Release
+from engine.snapshot import Snapshot
 from services.adapters.snapshots import load_snapshot
 from services.rank.loaded import LoadedRanker
 from services.rank.predictor_onnx import OnnxPredictor
 from services.rank.predictors import Predictor
 from services.rank.service import RankService
 from services.recall.service import RecallService
-from services.recommend.facts import ReleaseFacts
 from services.recommend.fallback import LastGoodList
 from services.recommend.service import RecommendService
-from tests.support.stand_ins import NOW, Failing, FakeItems, FakeRank, FakeRecall, FakeUsers, NoFacts
+from services.recommend.snapshots import Snapshots
+from tests.support.stand_ins import NOW, Failing, FakeItems, FakeRank, FakeRecall, FakeUsers, NoSnapshots
 
 
 class OneRelease:
@@ -100,10 +101,17 @@ def real_path(folder: Path, deadline_s: float = 5.0) -> RequestPath:
     """The real recommend, recall and rank over the tiny release, with stand-ins for what Redis holds."""
     users, items, recall = FakeUsers(), FakeItems(), real_recall(folder)
     release = Release.load(folder)
-    facts = ReleaseFacts(OneRelease(release.name, release))  # type: ignore[arg-type]
-    fallback = LastGoodList(recall, facts.popular)
+    snapshots = Snapshots(OneRelease(release.name, Snapshot.of(release)))  # type: ignore[arg-type]
+    fallback = LastGoodList(recall, snapshots.popular)
     service = RecommendService(
-        users, items, recall, real_rank(folder), facts, fallback, deadline_s=deadline_s, clock_ms=lambda: NOW
+        users,
+        items,
+        recall,
+        real_rank(folder),
+        snapshots,
+        fallback,
+        deadline_s=deadline_s,
+        clock_ms=lambda: NOW,
     )
     return RequestPath(users, items, service, fallback)
 
@@ -115,6 +123,6 @@ def fake_path(
     users, items, ranker = FakeUsers(), FakeItems(), rank or FakeRank()
     fallback = LastGoodList(recall, lambda: None)
     service = RecommendService(
-        users, items, recall, ranker, NoFacts(), fallback, deadline_s=deadline_s, clock_ms=lambda: NOW
+        users, items, recall, ranker, NoSnapshots(), fallback, deadline_s=deadline_s, clock_ms=lambda: NOW
     )
     return RequestPath(users, items, service, fallback), ranker

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from engine.candidates import Candidate, Candidates, RecallResult, Rows
 from engine.errors import NotFound, Unavailable
 from engine.features import Event, UserContext
+from engine.snapshot import Snapshot
 from engine.types import (
     NO_FILTER,
-    Candidate,
     Category,
     Contribution,
     ExplainResult,
@@ -19,14 +20,14 @@ from engine.types import (
     ItemFilter,
     KnownContext,
     RankResult,
-    RecallResult,
     SearchQuery,
     SearchResult,
     UserEvent,
     UserProfile,
+    profile_features,
 )
 from engine.vocabulary import IMPRESSION
-from services.common.values import profile_features
+from services.recommend.snapshots import Snapshots
 from tests.support.releases import DATA_END, records
 
 NOW = DATA_END + 3_600_000
@@ -165,7 +166,7 @@ class FakeRecall(Failing):
 
     def __init__(self, candidates: Sequence[Candidate] = (), release: str = "r1") -> None:
         super().__init__()
-        self.result = RecallResult(tuple(candidates), release)
+        self.result = RecallResult(Candidates.of(candidates), release)
 
     def recall_items(
         self,
@@ -207,6 +208,14 @@ class FakeRank(Failing):
         self._called(release)
         return RankResult(np.array([int(one[1:]) / 1000 for one in item_ids], np.float32), release)
 
+    def rank_candidates(
+        self, context: UserContext, candidates: Candidates, timeout_s: float, release: str
+    ) -> RankResult:
+        return self.rank_items(context, candidates.item_ids(), timeout_s, release)
+
+    def rank_rows(self, context: UserContext, rows: Rows, timeout_s: float, release: str) -> RankResult:
+        raise AssertionError("nothing here has rows")
+
     def explain_items(
         self, context: UserContext, item_ids: Sequence[str], timeout_s: float, release: str = ""
     ) -> ExplainResult:
@@ -217,14 +226,17 @@ class FakeRank(Failing):
         )
 
 
-class NoFacts:
-    """Recommend without a release of its own. Implements `Facts`."""
+class NoSnapshots(Snapshots):
+    """Recommend without a release of its own."""
+
+    def __init__(self) -> None:
+        """No releases."""
+
+    def get(self, name: str = "") -> Snapshot | None:
+        return None
 
     def attribute_names(self) -> frozenset[str] | None:
         return frozenset({"age", "sex"})
-
-    def leaf_categories(self, release: str, item_ids: Sequence[str]) -> list[int] | None:
-        return None
 
 
 def _item(record: dict[str, object]) -> Item:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from engine.candidates import RecallResult
 from engine.errors import InvalidArgument, NotFound
 from engine.features import UserContext
-from engine.types import ItemExplanation, RecallResult
+from engine.types import ItemExplanation
 from engine.vocabulary import CHANNELS
 from webapp.console.inputs import Form
 from webapp.console.state import current_console, rank_port, recall_port

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime, timezone
 
 from flask import url_for
 from flask_babel import gettext as _
 
+from engine.chain import STRANGER, request_context
 from engine.errors import InvalidArgument, NotFound
-from engine.features import Event, UserContext
-from engine.types import Item
+from engine.features import UserContext
+from engine.types import Item, RecommendQuery
+from engine.vocabulary import MAX_HISTORY
 from services.common.validate import MAX_BATCH
-from services.common.values import now_ms, profile_features
+from services.common.values import now_ms
 from webapp.console.inputs import Form, Who
 from webapp.console.state import current_console
 from webapp.console.tables import Cell
 from webapp.console.trace import Trace
 from webapp.shop import current_shop
-
-HISTORY = 1000
 
 
 def context_of(trace: Trace, form: Form, who: Who) -> UserContext | None:
@@ -27,27 +27,21 @@ def context_of(trace: Trace, form: Form, who: Who) -> UserContext | None:
 
     None when the stored part cannot be read; an unknown id is told at the field, and counts as a new user.
     """
-    profile: Mapping[str, str | list[str]] = {}
-    events: list[Event] = []
-    now = now_ms()
+    stored = STRANGER
     if who.user_id:
-        stored = trace.ask(
+        found = trace.ask(
             "user.GetUserContext",
             lambda: current_shop().services.user.get_user_context(
-                who.user_id, HISTORY, current_console().call_timeout_s
+                who.user_id, MAX_HISTORY, current_console().call_timeout_s
             ),
         )
-        if stored is None:
+        if found is None:
             return None
-        if not stored.known:
+        if not found.known:
             form.unknown("user_id", unknown_user(who.user_id))
-        profile, events = stored.context.profile, list(stored.context.events)
-        now = max(now, stored.context.now)
-    if who.session:
-        newest = max(now, events[0].at + 1 if events else 0)
-        clicks = [Event(item_id, "click", newest - place) for place, item_id in enumerate(who.session)]
-        events = [*clicks, *events][:HISTORY]
-    return UserContext.at_request(who.user_id, {**profile, **profile_features(who.attributes)}, events, now)
+        stored = found
+    query = RecommendQuery(who.user_id, profile=who.attributes, session_item_ids=tuple(who.session))
+    return request_context(query, stored, now_ms()).context
 
 
 def unknown_user(user_id: str) -> str:

@@ -8,7 +8,8 @@ from flask import url_for
 from flask_babel import gettext as _
 from markupsafe import Markup
 
-from engine.types import Candidate, Contribution, Item, ItemExplanation, Recommendation
+from engine.candidates import Candidate
+from engine.types import Contribution, Item, ItemExplanation, Recommendation
 from webapp.console.charts import bar, lean
 from webapp.console.people import id_cell, number_cell, title_cell
 from webapp.console.tables import Cell, Column, Row, Table, make_table

@@ -8,7 +8,8 @@ from typing import Any
 from flask import render_template, url_for
 from flask_babel import gettext as _
 
-from engine.types import Item, ItemExplanation, RecallResult, Recommendation, RecommendQuery
+from engine.candidates import RecallResult
+from engine.types import Item, ItemExplanation, Recommendation, RecommendQuery
 from engine.vocabulary import CHANNELS, SIMILAR_CHANNELS
 from webapp.console.asking import (
     MERGED,

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.blend import blend
 from engine.features import DAY_MS, FeatureEncoder, ItemTable, UserContext, cross_names
+from engine.page import blend
 from models.catalogue import build_schema, purchases_before
 from models.cold import hold_out
 from models.config import QUICK, TrainConfig

@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
+from engine.candidates import RecallResult
 from engine.errors import NotFound
 from engine.recall.alike import MOST, AlikeItems
 from engine.recall.exact import ExactIndex
 from engine.recall.filters import LiveSet
 from engine.release import Release
 from engine.snapshot import Snapshot
-from engine.types import ItemFilter, RecallResult
+from engine.types import ItemFilter
 from services.adapters.snapshots import load_snapshot
 from services.recall.live_items import LiveItems
 from services.recall.service import RecallService
@@ -144,6 +145,6 @@ def test_a_release_without_texts_serves_as_before(tmp_path: Path) -> None:
     assert bare.registered is None
     found = recall.similar_items("i17", 20, T)
     assert {one.channels[0] for one in found.candidates} == {"item_to_item", "two_tower"}
-    assert recall.similar_items("i17", 20, T, channels=("content",)).candidates == ()
+    assert not recall.similar_items("i17", 20, T, channels=("content",)).candidates
     with pytest.raises(NotFound):
         recall.similar_items("t1", 20, T)

@@ -7,6 +7,7 @@ import threading
 import numpy as np
 import pytest
 
+from engine.candidates import NamedItems
 from engine.recall.index import IndexUnavailable
 from engine.recall.merge import NEW_SHOPPER, Found, Quotas, merge, similar_quotas
 from services.adapters.vector_search import GuardedSearch
@@ -16,7 +17,7 @@ from tests.support.request_path import BrokenIndex
 
 pytestmark = pytest.mark.unit
 
-IDS = [f"i{row}" for row in range(100)]
+IDS = NamedItems(f"i{row}" for row in range(100))
 
 
 def found(*rows: int) -> Found:
@@ -56,7 +57,7 @@ def test_an_item_of_two_channels_is_named_once_with_both() -> None:
 
 
 def test_nothing_found_merges_to_nothing() -> None:
-    assert merge({"popular": found()}, Quotas(), 10, IDS) == ()
+    assert len(merge({"popular": found()}, Quotas(), 10, IDS)) == 0
 
 
 def vectors(count: int = 1_000, dim: int = 8) -> np.ndarray:

@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from engine.candidates import Candidate, RecallResult
 from engine.errors import InvalidArgument, NotFound, ReleaseNotLoaded, Unavailable
 from engine.features import Event, UserContext
 from engine.recall.filters import LiveSet
 from engine.recall.index import IndexUnavailable
 from engine.release import Release
-from engine.types import Candidate, ItemFilter, RecallResult
+from engine.types import ItemFilter
 from engine.vocabulary import CHANNELS, Degradation
 from services.recall.service import RecallService
 from tests.support.releases import leaf, records, write_release
@@ -154,7 +155,7 @@ def test_a_narrow_filter_still_fills_the_list(recall: RecallService) -> None:
 
 def test_a_filter_that_nothing_fits_gives_an_empty_list(recall: RecallService) -> None:
     wanted = ItemFilter(categories=frozenset({"no such category"}))
-    assert recall.recall_items(SHOPPER, 50, T, item_filter=wanted).candidates == ()
+    assert not recall.recall_items(SHOPPER, 50, T, item_filter=wanted).candidates
 
 
 def test_unavailable_items_are_named_only_if_asked_for(release: Path) -> None:

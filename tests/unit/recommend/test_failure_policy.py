@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import pytest
 
+from engine.candidates import Candidate, Candidates, RecallResult
 from engine.errors import DeadlineExceeded, EcrsError, InvalidArgument, ReleaseNotLoaded, Unavailable
 from engine.features import Event
-from engine.types import Candidate, Item, ItemFilter, RecallResult, RecommendQuery
+from engine.types import Item, ItemFilter, RecommendQuery
 from engine.vocabulary import Degradation
 from tests.support.request_path import RequestPath, fake_path
 from tests.support.stand_ins import NOW, FakeRank, FakeRecall
@@ -82,7 +83,7 @@ def test_rank_down_the_order_is_recalls(recall: FakeRecall, error: Exception) ->
 
 @pytest.mark.parametrize("flag", [Degradation.INDEX, Degradation.RECALL])
 def test_what_recall_flags_is_passed_on(path: RequestPath, recall: FakeRecall, flag: Degradation) -> None:
-    recall.result = RecallResult(tuple(CANDIDATES), "r1", frozenset({flag}))
+    recall.result = RecallResult(Candidates.of(CANDIDATES), "r1", frozenset({flag}))
     assert path.recommend.recommend(QUERY, T).degraded == {flag}
 
 
@@ -200,12 +201,14 @@ def test_a_hung_part_takes_its_share_of_the_time_and_no_more(recall: FakeRecall)
 
 def test_a_reason_names_its_item_by_title(path: RequestPath, recall: FakeRecall) -> None:
     recall.result = RecallResult(
-        (
-            Candidate("i9", 0.9, ("item_to_item", "two_tower"), reason_item_id="i3"),
-            Candidate("i8", 0.8, ("bought_again",), reason_item_id="i8"),
-            Candidate("i7", 0.7, ("segment",), reason_segment="age=2"),
-            Candidate("i5", 0.65, ("segment",)),
-            Candidate("i6", 0.6, ("two_tower",)),
+        Candidates.of(
+            [
+                Candidate("i9", 0.9, ("item_to_item", "two_tower"), reason_item_id="i3"),
+                Candidate("i8", 0.8, ("bought_again",), reason_item_id="i8"),
+                Candidate("i7", 0.7, ("segment",), reason_segment="age=2"),
+                Candidate("i5", 0.65, ("segment",)),
+                Candidate("i6", 0.6, ("two_tower",)),
+            ]
         ),
         "r1",
     )

@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from engine.candidates import Candidate
 from engine.errors import NotFound
 from engine.features import Event
+from engine.page import SHIFT, impersonal_order
 from engine.release import Release
-from engine.types import Candidate, Item, RecommendQuery, UserEvent
+from engine.types import Item, RecommendQuery, UserEvent
 from engine.vocabulary import Degradation
-from services.recommend.rails import SHIFT, ranked_places
 from tests.support.releases import write_release
 from tests.support.request_path import RequestPath, fake_path, real_path
 from tests.support.stand_ins import NOW, FakeRecall
@@ -69,11 +70,10 @@ def test_nobody_at_all_gets_an_impersonal_rail(path: RequestPath) -> None:
 def test_no_item_moves_further_than_allowed_whatever_its_score() -> None:
     scores = np.zeros(100, np.float32)
     scores[[0, 50]] = [-1, 1]
-    places = ranked_places(scores, ("trending",))
+    places = impersonal_order(scores).tolist()
     assert sorted(places) == list(range(100))
     assert 42 <= places.index(50) < 50
     assert 0 < places.index(0) <= SHIFT
-    assert ranked_places(scores, ("bought_again",))[0] == 50
 
 
 def test_without_recall_a_rail_is_cut_from_the_last_good_list() -> None:

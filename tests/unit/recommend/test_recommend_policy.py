@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.features import Event, UserContext
-from engine.policy import Policy, arrange, ordered
-from engine.types import Candidate
+from engine.candidates import Candidate, Candidates
+from engine.page import Policy, Scored, arrange, ranked
 from services.recommend.attribution import Attribution, make_token, read_token
 
 pytestmark = pytest.mark.unit
@@ -22,13 +21,16 @@ def test_without_categories_and_session_the_order_is_the_score() -> None:
 
 
 def test_a_profile_alone_lets_recalls_order_count() -> None:
-    candidates = [Candidate(f"i{place}", 1.0, ("segment",)) for place in range(4)]
     scores = np.array([0.1, 0.2, 0.3, 0.9], np.float32)
-    new, known = UserContext("", {"age": "2"}, (), 1), UserContext("", {}, (Event("i1", "click", 0),), 1)
-    assert ordered(Policy(profile_weight=1.0), new, candidates, scores) == [0, 1, 2, 3]
-    assert ordered(Policy(profile_weight=1.0), known, candidates, scores) == [3, 2, 1, 0]
-    popular = [Candidate(f"i{place}", 1.0, ("popular",)) for place in range(4)]
-    assert ordered(Policy(profile_weight=1.0), new, popular, scores) == [3, 2, 1, 0]
+
+    def order(channel: str, has_events: bool) -> list[str]:
+        candidates = Candidates.of(Candidate(f"i{place}", 1.0, (channel,)) for place in range(4))
+        scored = Scored(candidates, scores, None, np.zeros(4, np.bool_))
+        return ranked(Policy(profile_weight=1.0), scored, (), has_events).candidates.item_ids()
+
+    assert order("segment", has_events=False) == ["i0", "i1", "i2", "i3"]
+    assert order("segment", has_events=True) == ["i3", "i2", "i1", "i0"]
+    assert order("popular", has_events=False) == ["i3", "i2", "i1", "i0"]
 
 
 def test_one_category_does_not_fill_a_window() -> None:

@@ -8,12 +8,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.candidates import Candidate, Candidates, ChannelReport, RecallResult
 from engine.errors import EcrsError, NotFound, Unavailable
 from engine.features import Event, UserContext
 from engine.types import (
     NO_FILTER,
-    Candidate,
-    ChannelReport,
     Contribution,
     ExplainResult,
     Item,
@@ -21,13 +20,13 @@ from engine.types import (
     ItemFilter,
     KnownContext,
     RankResult,
-    RecallResult,
     Recommendation,
     RecommendQuery,
     UserEvent,
+    profile_features,
 )
 from engine.vocabulary import CHANNELS, Degradation
-from services.common.values import now_ms, profile_features
+from services.common.values import now_ms
 from tests.unit.webapp.fake_stores import FakeItems, FakeUsers
 from tests.unit.webapp.fakes import FakeRecommend
 
@@ -106,7 +105,7 @@ class FakeRecall:
             ]
         reports = [ChannelReport(one, 9, "<b>no index</b>" if one == "new" else "") for one in wanted]
         return RecallResult(
-            tuple(candidates[:top_k]), RELEASE, frozenset({Degradation.INDEX}), tuple(reports)
+            Candidates.of(candidates[:top_k]), RELEASE, frozenset({Degradation.INDEX}), tuple(reports)
         )
 
     def similar_items(
@@ -126,7 +125,7 @@ class FakeRecall:
         found = [
             Candidate(str(110 + n), 0.5 / (1 + n), (kinds[n % len(kinds)],)) for n in range(min(top_k, 30))
         ]
-        return RecallResult(tuple(found), RELEASE)
+        return RecallResult(Candidates.of(found), RELEASE)
 
     def encode_user(
         self, context: UserContext, timeout_s: float, release: str = ""

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from ecrs.common.v1 import types_pb2 as ecrs_dot_common_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x65\x63rs/rank/v1/rank_service.proto\x12\x0c\x65\x63rs.rank.v1\x1a\x1a\x65\x63rs/common/v1/types.proto\"f\n\x13\x45xplainItemsRequest\x12,\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1b.ecrs.common.v1.UserContext\x12\x10\n\x08item_ids\x18\x02 \x03(\t\x12\x0f\n\x07release\x18\x03 \x01(\t\"p\n\x14\x45xplainItemsResponse\x12,\n\x05items\x18\x01 \x03(\x0b\x32\x1d.ecrs.rank.v1.ItemExplanation\x12\x15\n\rmodel_version\x18\x02 \x01(\t\x12\x13\n\x0bmissing_ids\x18\x03 \x03(\t\"d\n\x0fItemExplanation\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x02\x12\x31\n\rcontributions\x18\x03 \x03(\x0b\x32\x1a.ecrs.rank.v1.Contribution\">\n\x0c\x43ontribution\x12\x0f\n\x07\x66\x65\x61ture\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\x12\x0e\n\x06\x65\x66\x66\x65\x63t\x18\x03 \x01(\x02\"c\n\x10RankItemsRequest\x12,\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1b.ecrs.common.v1.UserContext\x12\x10\n\x08item_ids\x18\x02 \x03(\t\x12\x0f\n\x07release\x18\x03 \x01(\t\"O\n\x11RankItemsResponse\x12\x0e\n\x06scores\x18\x01 \x03(\x02\x12\x15\n\rmodel_version\x18\x02 \x01(\t\x12\x13\n\x0bmissing_ids\x18\x03 \x03(\t2\xb2\x01\n\x0bRankService\x12L\n\tRankItems\x12\x1e.ecrs.rank.v1.RankItemsRequest\x1a\x1f.ecrs.rank.v1.RankItemsResponse\x12U\n\x0c\x45xplainItems\x12!.ecrs.rank.v1.ExplainItemsRequest\x1a\".ecrs.rank.v1.ExplainItemsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x65\x63rs/rank/v1/rank_service.proto\x12\x0c\x65\x63rs.rank.v1\x1a\x1a\x65\x63rs/common/v1/types.proto\"f\n\x13\x45xplainItemsRequest\x12,\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1b.ecrs.common.v1.UserContext\x12\x10\n\x08item_ids\x18\x02 \x03(\t\x12\x0f\n\x07release\x18\x03 \x01(\t\"p\n\x14\x45xplainItemsResponse\x12,\n\x05items\x18\x01 \x03(\x0b\x32\x1d.ecrs.rank.v1.ItemExplanation\x12\x15\n\rmodel_version\x18\x02 \x01(\t\x12\x13\n\x0bmissing_ids\x18\x03 \x03(\t\"d\n\x0fItemExplanation\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x02\x12\x31\n\rcontributions\x18\x03 \x03(\x0b\x32\x1a.ecrs.rank.v1.Contribution\">\n\x0c\x43ontribution\x12\x0f\n\x07\x66\x65\x61ture\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\x12\x0e\n\x06\x65\x66\x66\x65\x63t\x18\x03 \x01(\x02\"q\n\x10RankItemsRequest\x12,\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1b.ecrs.common.v1.UserContext\x12\x10\n\x08item_ids\x18\x02 \x03(\t\x12\x0f\n\x07release\x18\x03 \x01(\t\x12\x0c\n\x04rows\x18\x14 \x03(\r\"O\n\x11RankItemsResponse\x12\x0e\n\x06scores\x18\x01 \x03(\x02\x12\x15\n\rmodel_version\x18\x02 \x01(\t\x12\x13\n\x0bmissing_ids\x18\x03 \x03(\t2\xb2\x01\n\x0bRankService\x12L\n\tRankItems\x12\x1e.ecrs.rank.v1.RankItemsRequest\x1a\x1f.ecrs.rank.v1.RankItemsResponse\x12U\n\x0c\x45xplainItems\x12!.ecrs.rank.v1.ExplainItemsRequest\x1a\".ecrs.rank.v1.ExplainItemsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,9 +41,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CONTRIBUTION']._serialized_start=397
   _globals['_CONTRIBUTION']._serialized_end=459
   _globals['_RANKITEMSREQUEST']._serialized_start=461
-  _globals['_RANKITEMSREQUEST']._serialized_end=560
-  _globals['_RANKITEMSRESPONSE']._serialized_start=562
-  _globals['_RANKITEMSRESPONSE']._serialized_end=641
-  _globals['_RANKSERVICE']._serialized_start=644
-  _globals['_RANKSERVICE']._serialized_end=822
+  _globals['_RANKITEMSREQUEST']._serialized_end=574
+  _globals['_RANKITEMSRESPONSE']._serialized_start=576
+  _globals['_RANKITEMSRESPONSE']._serialized_end=655
+  _globals['_RANKSERVICE']._serialized_start=658
+  _globals['_RANKSERVICE']._serialized_end=836
 # @@protoc_insertion_point(module_scope)

@@ -158,6 +158,7 @@ class RankItemsRequest(_message.Message):
     CONTEXT_FIELD_NUMBER: _builtins.int
     ITEM_IDS_FIELD_NUMBER: _builtins.int
     RELEASE_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
     release: _builtins.str
     """The release to use; empty for the current one."""
     @_builtins.property
@@ -168,16 +169,23 @@ class RankItemsRequest(_message.Message):
     def item_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The candidates, 1 to 1,000 distinct ids."""
 
+    @_builtins.property
+    def rows(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Instead of item_ids: 1 to 1,000 distinct rows of the release, which must then be named; see ecrs.recall.v1.CandidateColumns. Rows from the
+        release's number of items on are unknown to the ranker and have the score -1.
+        """
+
     def __init__(
         self,
         *,
         context: _types_pb2.UserContext | None = ...,
         item_ids: _abc.Iterable[_builtins.str] | None = ...,
         release: _builtins.str = ...,
+        rows: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["context", b"context"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "item_ids", b"item_ids", "release", b"release"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "item_ids", b"item_ids", "release", b"release", "rows", b"rows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -196,7 +204,9 @@ class RankItemsResponse(_message.Message):
     """The release used."""
     @_builtins.property
     def scores(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
-        """scores[i] is the calibrated probability, in [0, 1], that the shopper takes item_ids[i] of the request; −1 for ids in missing_ids."""
+        """scores[i] is the calibrated probability, in [0, 1], that the shopper takes item_ids[i] or rows[i] of the request; −1 for ids in missing_ids
+        and for rows beyond the release.
+        """
 
     @_builtins.property
     def missing_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:

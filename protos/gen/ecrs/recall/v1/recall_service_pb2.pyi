@@ -60,6 +60,70 @@ class Candidate(_message.Message):
 Global___Candidate: _TypeAlias = Candidate  # noqa: Y015
 
 @_typing.final
+class CandidateColumns(_message.Message):
+    """Candidates as columns of equal length, best first, for callers that hold the same release: no ids are written or read for items that
+    are not shown. A row is the item's line in the release's item_ids.txt, from 0.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROWS_FIELD_NUMBER: _builtins.int
+    SCORES_FIELD_NUMBER: _builtins.int
+    CHANNEL_BITS_FIELD_NUMBER: _builtins.int
+    DECIDING_FIELD_NUMBER: _builtins.int
+    REASON_ROWS_FIELD_NUMBER: _builtins.int
+    SEGMENTS_FIELD_NUMBER: _builtins.int
+    NEW_ITEM_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def rows(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Rows of the release; from its number of items on they are new items: new_item_ids[row - number of items]."""
+
+    @_builtins.property
+    def scores(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """Merged scores in (0, 1], falling; comparable within one response only."""
+
+    @_builtins.property
+    def channel_bits(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Bit c is set where channel number c named the item: two_tower 0, item_to_item 1, bought_again 2, popular 3, segment 4, trending 5,
+        new 6, content 7.
+        """
+
+    @_builtins.property
+    def deciding(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """The number of the channel that gave the item its place."""
+
+    @_builtins.property
+    def reason_rows(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Row of the shopper's item that led here; -1 for none."""
+
+    @_builtins.property
+    def segments(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Place of the shared feature in the release's segment_names.json; -1 for none."""
+
+    @_builtins.property
+    def new_item_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Ids of the items that are newer than the release."""
+
+    def __init__(
+        self,
+        *,
+        rows: _abc.Iterable[_builtins.int] | None = ...,
+        scores: _abc.Iterable[_builtins.float] | None = ...,
+        channel_bits: _abc.Iterable[_builtins.int] | None = ...,
+        deciding: _abc.Iterable[_builtins.int] | None = ...,
+        reason_rows: _abc.Iterable[_builtins.int] | None = ...,
+        segments: _abc.Iterable[_builtins.int] | None = ...,
+        new_item_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel_bits", b"channel_bits", "deciding", b"deciding", "new_item_ids", b"new_item_ids", "reason_rows", b"reason_rows", "rows", b"rows", "scores", b"scores", "segments", b"segments"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CandidateColumns: _TypeAlias = CandidateColumns  # noqa: Y015
+
+@_typing.final
 class ChannelReport(_message.Message):
     """How a channel did in one request."""
 
@@ -100,10 +164,13 @@ class RecallItemsRequest(_message.Message):
     CHANNELS_FIELD_NUMBER: _builtins.int
     FILTER_FIELD_NUMBER: _builtins.int
     RELEASE_FIELD_NUMBER: _builtins.int
+    COLUMNS_FIELD_NUMBER: _builtins.int
     top_k: _builtins.int
     """How many candidates, 1 to 1,000; default 200 when not set."""
     release: _builtins.str
     """The release to use; empty for the current one."""
+    columns: _builtins.bool
+    """Whether to answer in columns instead of candidates; default false."""
     @_builtins.property
     def context(self) -> _types_pb2.UserContext:
         """The shopper."""
@@ -124,10 +191,11 @@ class RecallItemsRequest(_message.Message):
         channels: _abc.Iterable[_builtins.str] | None = ...,
         filter: _types_pb2.ItemFilter | None = ...,
         release: _builtins.str = ...,
+        columns: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_top_k", b"_top_k", "context", b"context", "filter", b"filter", "top_k", b"top_k"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_top_k", b"_top_k", "channels", b"channels", "context", b"context", "filter", b"filter", "release", b"release", "top_k", b"top_k"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_top_k", b"_top_k", "channels", b"channels", "columns", b"columns", "context", b"context", "filter", b"filter", "release", b"release", "top_k", b"top_k"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__top_k: _TypeAlias = _typing.Literal["top_k"]  # noqa: Y015
     _WhichOneofArgType__top_k: _TypeAlias = _typing.Literal["_top_k", b"_top_k"]  # noqa: Y015
@@ -145,11 +213,12 @@ class RecallItemsResponse(_message.Message):
     MODEL_VERSION_FIELD_NUMBER: _builtins.int
     DEGRADED_FIELD_NUMBER: _builtins.int
     CHANNELS_FIELD_NUMBER: _builtins.int
+    COLUMNS_FIELD_NUMBER: _builtins.int
     model_version: _builtins.str
     """The release used."""
     @_builtins.property
     def candidates(self) -> _containers.RepeatedCompositeFieldContainer[Global___Candidate]:
-        """Best first."""
+        """Best first; empty where columns were asked for."""
 
     @_builtins.property
     def degraded(self) -> _containers.RepeatedScalarFieldContainer[_types_pb2.Degradation.ValueType]:
@@ -159,6 +228,10 @@ class RecallItemsResponse(_message.Message):
     def channels(self) -> _containers.RepeatedCompositeFieldContainer[Global___ChannelReport]:
         """What each channel gave."""
 
+    @_builtins.property
+    def columns(self) -> Global___CandidateColumns:
+        """The candidates, where columns were asked for."""
+
     def __init__(
         self,
         *,
@@ -166,10 +239,11 @@ class RecallItemsResponse(_message.Message):
         model_version: _builtins.str = ...,
         degraded: _abc.Iterable[_types_pb2.Degradation.ValueType] | None = ...,
         channels: _abc.Iterable[Global___ChannelReport] | None = ...,
+        columns: Global___CandidateColumns | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates", b"candidates", "channels", b"channels", "degraded", b"degraded", "model_version", b"model_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates", b"candidates", "channels", b"channels", "columns", b"columns", "degraded", b"degraded", "model_version", b"model_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

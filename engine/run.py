@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
-
-import structlog
 
 from engine.errors import EcrsError
 from engine.vocabulary import Degradation
 
 T = TypeVar("T")
-
-log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +24,17 @@ class Budgets:
 
 
 class Run:
-    """One request on its way through the stages."""
+    """One request on its way: the time that is left, what took how long, what failed.
 
-    def __init__(self, timeout_s: float, clock: Callable[[], float] = time.perf_counter) -> None:
-        self._clock = clock
+    Args:
+        clock: seconds, monotonic.
+        failed: told of a stage that failed, with its name and why.
+    """
+
+    def __init__(
+        self, timeout_s: float, clock: Callable[[], float], failed: Callable[[str, Exception], None]
+    ) -> None:
+        self._clock, self._failed = clock, failed
         self._start = clock()
         self._end = self._start + timeout_s
         self.degraded: set[Degradation] = set()
@@ -46,7 +48,7 @@ class Run:
         call: Callable[[float], T],
         *passing: type[EcrsError],
     ) -> T | None:
-        """Call a dependency with its share of what remains; None if it fails, which is then noted.
+        """Call a stage with its share of the time that remains; None if it fails, which is then noted.
 
         Args:
             without: the flag to set on failure.
@@ -58,9 +60,8 @@ class Run:
             return call(max((self._end - started) * share, 0.001))
         except passing:
             raise
-        except Exception as error:  # whatever a dependency dies of, the shopper gets a list
-            foreseen = isinstance(error, EcrsError)
-            log.warning("stage.failed", stage=stage, error=str(error), exc_info=not foreseen)
+        except Exception as error:  # whatever a stage dies of, the shopper gets a list
+            self._failed(stage, error)
             self.degraded.add(without)
             return None
         finally:
