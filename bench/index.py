@@ -22,9 +22,9 @@ import numpy.typing as npt
 from bench.report import machine, percentiles, table
 from engine.recall.exact import ExactIndex
 from engine.recall.index import IndexUnavailable, VectorIndex
-from services.recall.index.build import build_collection
-from services.recall.index.collection import Description, collection_name, connect, index_for, is_lite
-from services.recall.index.milvus import MilvusIndex
+from services.adapters.milvus.build import build_collection
+from services.adapters.milvus.collection import Description, collection_name, connect, index_for, is_lite
+from services.adapters.milvus.index import MilvusIndex
 
 Vectors = npt.NDArray[np.float32]
 

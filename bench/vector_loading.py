@@ -18,8 +18,8 @@ from pymilvus import DataType, MilvusClient
 
 from bench import report
 from bench.index import Vectors, clustered, milvus_lite
-from services.recall.index.build import BATCH, build_collection
-from services.recall.index.collection import Description, collection_name, connect, index_for
+from services.adapters.milvus.build import BATCH, build_collection
+from services.adapters.milvus.collection import Description, collection_name, connect, index_for
 
 _TIMEOUT_S = 30.0
 

@@ -28,7 +28,7 @@ from scripts.console import CommandError, fail, read_settings
 from scripts.vectors_file import read_vectors
 
 if TYPE_CHECKING:
-    from services.recall.index.collection import Description
+    from services.adapters.milvus.collection import Description
 
 _CONNECT_S = 10.0
 
@@ -62,8 +62,8 @@ def load(vectors: Vectors, uri: str, token: str, *, replace: bool) -> tuple[str,
     Raises IndexUnavailable or IndexMismatch.
     """
     # Here, because pymilvus takes more than a second to import, which --help and bad input need not wait for.
-    from services.recall.index.build import build_collection  # noqa: PLC0415
-    from services.recall.index.collection import connect, index_for, is_lite  # noqa: PLC0415
+    from services.adapters.milvus.build import build_collection  # noqa: PLC0415
+    from services.adapters.milvus.collection import connect, index_for, is_lite  # noqa: PLC0415
 
     client = connect(uri, token, _CONNECT_S)
     try:
@@ -85,7 +85,7 @@ def load(vectors: Vectors, uri: str, token: str, *, replace: bool) -> tuple[str,
 
 def describe(vectors: Vectors, index: str) -> Description:
     """What the collection says of itself."""
-    from services.recall.index.collection import Description  # noqa: PLC0415
+    from services.adapters.milvus.collection import Description  # noqa: PLC0415
 
     rows, dim = vectors.values.shape
     return Description(release=vectors.name, fingerprint=vectors.fingerprint, dim=dim, rows=rows, index=index)
@@ -93,7 +93,7 @@ def describe(vectors: Vectors, index: str) -> Description:
 
 def collection(vectors: Vectors) -> str:
     """The collection's name."""
-    from services.recall.index.collection import collection_name  # noqa: PLC0415
+    from services.adapters.milvus.collection import collection_name  # noqa: PLC0415
 
     return collection_name(vectors.name)
 

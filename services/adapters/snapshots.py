@@ -5,7 +5,7 @@ from __future__ import annotations
 from engine.recall.index import VectorIndex
 from engine.release import Release
 from engine.snapshot import Snapshot
-from services.adapters.user_tower import OnnxUserTower
+from services.adapters.onnx import OnnxUserTower
 from services.adapters.vector_search import GuardedSearch
 from services.common.rpc.breaker import Breaker
 

@@ -117,10 +117,10 @@ def recommend_app(settings: Settings) -> App:
 
 def _recall(settings: Settings) -> tuple[Part[RecallService], ReleaseStore[Snapshot]]:
     # Imported here, as in `_rank`: a web front end does not need the libraries of Milvus and of the networks.
+    from services.adapters.milvus.collection import Description  # noqa: PLC0415
+    from services.adapters.milvus.index import MilvusIndex  # noqa: PLC0415
     from services.adapters.snapshots import load_snapshot  # noqa: PLC0415
     from services.recall.availability import Availability  # noqa: PLC0415
-    from services.recall.index.collection import Description  # noqa: PLC0415
-    from services.recall.index.milvus import MilvusIndex  # noqa: PLC0415
     from services.recall.live_items import LiveItems  # noqa: PLC0415
     from services.recall.service import RecallService  # noqa: PLC0415
 
@@ -188,16 +188,15 @@ def _records(items: RedisItemStore, item_ids: Sequence[str]) -> list[dict[str, A
 
 
 def _rank(settings: Settings) -> tuple[Part[RankService], ReleaseStore[LoadedRanker]]:
+    from services.adapters.by_url import guarded_predictor  # noqa: PLC0415
     from services.rank.loaded import LoadedRanker  # noqa: PLC0415
-    from services.rank.predictors import open_predictor  # noqa: PLC0415
     from services.rank.service import RankService  # noqa: PLC0415
 
     store = redis.connect(settings.redis())
 
     def load(folder: Path) -> LoadedRanker:
         release = Release.load(folder)
-        predictor = open_predictor(settings.predictor(), folder, release.name)
-        return LoadedRanker(release, predictor, lambda: open_predictor("onnx://", folder, release.name))
+        return LoadedRanker(release, guarded_predictor(settings.predictor(), folder, release.name))
 
     releases = ReleaseStore(settings.artifacts_dir, load, store, warm=LoadedRanker.warm).open()
     part = Part(

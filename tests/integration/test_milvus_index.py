@@ -15,8 +15,8 @@ from pymilvus import MilvusClient
 
 from engine.recall.exact import ExactIndex
 from engine.recall.index import IndexMismatch, IndexUnavailable
-from services.recall.index.build import BATCH, build_collection
-from services.recall.index.collection import (
+from services.adapters.milvus.build import BATCH, build_collection
+from services.adapters.milvus.collection import (
     Description,
     collection_name,
     connect,
@@ -24,7 +24,7 @@ from services.recall.index.collection import (
     index_for,
     is_lite,
 )
-from services.recall.index.milvus import MilvusIndex
+from services.adapters.milvus.index import MilvusIndex
 from tests.integration.programs import Program, await_true, free_port
 
 pytestmark = pytest.mark.integration

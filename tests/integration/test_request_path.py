@@ -13,10 +13,10 @@ from engine.release import Release, set_current
 from engine.types import Recommendation, RecommendQuery, UserEvent
 from engine.vocabulary import Degradation
 from services import bootstrap
+from services.adapters.milvus.build import build_collection
+from services.adapters.milvus.collection import Description, collection_name, connect, index_for
 from services.common.rpc import Target
 from services.common.values import now_ms
-from services.recall.index.build import build_collection
-from services.recall.index.collection import Description, collection_name, connect, index_for
 from services.recommend.client import RecommendClient
 from services.settings import Settings
 from tests.integration.programs import Program, await_true, free_port

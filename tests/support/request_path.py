@@ -8,15 +8,16 @@ from pathlib import Path
 import numpy as np
 
 from engine.errors import ReleaseNotLoaded
+from engine.predictor import Predictor
 from engine.recall.exact import ExactIndex
 from engine.recall.filters import LiveSet
 from engine.recall.index import VectorIndex
 from engine.release import Release
 from engine.snapshot import Snapshot
+from services.adapters.guarded_predictor import GuardedPredictor
+from services.adapters.onnx import OnnxPredictor
 from services.adapters.snapshots import load_snapshot
 from services.rank.loaded import LoadedRanker
-from services.rank.predictor_onnx import OnnxPredictor
-from services.rank.predictors import Predictor
 from services.rank.service import RankService
 from services.recall.service import RecallService
 from services.recommend.fallback import LastGoodList
@@ -83,7 +84,7 @@ def real_rank(folder: Path, predictor: Predictor | None = None) -> RankService:
         opened.open()
         return opened
 
-    ranker = LoadedRanker(release, predictor or onnx(), onnx)
+    ranker = LoadedRanker(release, GuardedPredictor(predictor or onnx(), onnx))
     return RankService(OneRelease(release.name, ranker))  # type: ignore[arg-type]
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from engine.recall.exact import ExactIndex
 from engine.recall.index import IndexMismatch
-from services.recall.index.collection import Description, collection_name, index_for, search_params
+from services.adapters.milvus.collection import Description, collection_name, index_for, search_params
 
 pytestmark = pytest.mark.unit
 

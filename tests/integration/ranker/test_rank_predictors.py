@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from services.rank.predictors import (
+from engine.predictor import (
     BadFeeds,
     Predictor,
     PredictorUnavailable,
     ReleaseMismatch,
-    open_predictor,
 )
+from services.adapters.by_url import open_predictor
 from tests.integration.programs import Program, accepts_connections, await_true, free_port
 from tests.integration.ranker.tiny_release import BATCHES, MODULE, RELEASE, Feeds, Release
 

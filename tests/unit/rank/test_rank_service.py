@@ -9,7 +9,7 @@ import pytest
 
 from engine.errors import EcrsError, InvalidArgument, ReleaseNotLoaded, Unavailable
 from engine.features import Event, UserContext
-from services.rank.predictors import BadFeeds, Feeds, PredictorUnavailable, ReleaseMismatch
+from engine.predictor import BadFeeds, Feeds, PredictorUnavailable, ReleaseMismatch
 from tests.support.releases import write_release
 from tests.support.request_path import real_rank
 from tests.support.stand_ins import NOW, Failing

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from pymilvus import DataType, MilvusClient
 
 from engine.recall.index import IndexMismatch, IndexUnavailable
-from services.recall.index.collection import FLAT, MILVUS_ERRORS, Description, count_rows, reason
+from services.adapters.milvus.collection import FLAT, MILVUS_ERRORS, Description, count_rows, reason
 
 BATCH = 2_000
 _INSERT_TIMEOUT_S = 60.0
@@ -37,7 +37,7 @@ def build_collection(
     is. Until it holds all rows, `MilvusIndex` refuses it: readers never see a part.
 
     Args:
-        client: from `services.recall.index.collection.connect`.
+        client: from `services.adapters.milvus.collection.connect`.
         name: of the collection, see `collection_name`.
         ids: item ids [N], unique, at most 256 bytes each.
         vectors: float32 [N, D], L2-normalised; may be memory-mapped.

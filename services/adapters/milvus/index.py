@@ -9,7 +9,7 @@ import numpy as np
 from pymilvus import MilvusClient
 
 from engine.recall.index import IndexMismatch, IndexUnavailable, Rows, Scores, Vector
-from services.recall.index.collection import (
+from services.adapters.milvus.collection import (
     MILVUS_ERRORS,
     Description,
     collection_name,

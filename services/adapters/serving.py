@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from paddle_serving import pipeline_service_pb2 as wire
 
-from services.rank.predictors import (
+from engine.predictor import (
     BadFeeds,
     Feeds,
     PredictorUnavailable,

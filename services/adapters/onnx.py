@@ -1,7 +1,8 @@
-"""The ranker in this process, by ONNX Runtime."""
+"""The networks of a release in this process, by ONNX Runtime: the user tower and the ranker."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,24 @@ import numpy.typing as npt
 import onnxruntime as ort
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
-from services.rank.predictors import BadFeeds, Feeds, PredictorUnavailable, as_probabilities, count_rows
+from engine.predictor import BadFeeds, Feeds, PredictorUnavailable, as_probabilities, count_rows
+from engine.recall.index import Vector
 
 _LOAD_ERRORS = (ort_errors.Fail, ort_errors.InvalidProtobuf, ort_errors.NoSuchFile, ort_errors.InvalidGraph)
-_QUIET = 4  # fatal only: failures are raised, and its own log would repeat them
+_QUIET = 4  # ONNX Runtime's own log: fatal only, since failures are raised
+
+
+class OnnxUserTower:
+    """The user tower in ONNX Runtime, on one thread: the calling one."""
+
+    def __init__(self, path: Path) -> None:
+        self._session = _session(path)
+        self._inputs = [entry.name for entry in self._session.get_inputs()]
+
+    def encode(self, feeds: Mapping[str, npt.NDArray[np.generic]]) -> Vector:
+        """float32 [D], L2-normalised."""
+        vector: Vector = self._session.run(None, {name: feeds[name] for name in self._inputs})[0][0]
+        return vector / max(float(np.linalg.norm(vector)), 1e-12)
 
 
 class OnnxPredictor:
@@ -34,12 +49,8 @@ class OnnxPredictor:
 
     def open(self) -> None:
         """Load the model (about 0.3 s). Raises `PredictorUnavailable` if it cannot be loaded."""
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = self._threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = _QUIET
         try:
-            self._session = ort.InferenceSession(str(self._path), options, providers=["CPUExecutionProvider"])
+            self._session = _session(self._path, self._threads)
         except _LOAD_ERRORS as error:
             reason = str(error).splitlines()[0]
             raise PredictorUnavailable(f"cannot load {self._path}: {reason}") from error
@@ -63,3 +74,10 @@ class OnnxPredictor:
         except (ort_errors.RuntimeException, ort_errors.Fail) as error:
             raise PredictorUnavailable(f"ONNX Runtime failed: {str(error).splitlines()[0]}") from error
         return as_probabilities(output, rows)
+
+
+def _session(path: Path, threads: int = 1) -> ort.InferenceSession:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    options.log_severity_level = _QUIET
+    return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

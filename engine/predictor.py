@@ -1,16 +1,8 @@
-"""Where the ranker's probabilities come from: the port, and the URL that picks an implementation.
-
-    onnx://              ONNX Runtime in this process, `rank/model.onnx` of the release
-    serving://host:port  a PaddleServing pipeline server (`python -m services.rank.serving`)
-
-Both give the same probabilities within 1e-5 for the same feeds.
-"""
+"""What a ranker's network is to those who ask it: feeds in, probabilities out."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -64,37 +56,6 @@ class Predictor(Protocol):
             BadFeeds: names, dtypes or shapes are not the model's.
         """
         ...
-
-
-def open_predictor(url: str, release_dir: Path, release: str, *, threads: int = 1) -> Predictor:
-    """An open predictor for one release.
-
-    Args:
-        url: `onnx://` or `serving://host:port`.
-        release_dir: the release's folder; `onnx://` reads `rank/model.onnx` there.
-        release: its name.
-        threads: for one run in process; PaddleServing has its own setting.
-
-    Raises:
-        ValueError: an unknown URL.
-        PredictorUnavailable: the model cannot be loaded. A PaddleServing that is away is not an error here:
-        it may
-            come back at any time, and `predict` says so until then.
-    """
-    predictor: Predictor
-    # Imported here, so that a process with one kind never loads the libraries of the other.
-    if url == "onnx://":
-        from services.rank.predictor_onnx import OnnxPredictor  # noqa: PLC0415
-
-        predictor = OnnxPredictor(release_dir / "rank" / "model.onnx", release, threads=threads)
-    elif re.fullmatch(r"serving://\S+:\d+", url):
-        from services.rank.predictor_serving import ServingPredictor  # noqa: PLC0415
-
-        predictor = ServingPredictor(url.removeprefix("serving://"), release)
-    else:
-        raise ValueError(f"ranker URL {url!r}: write onnx:// or serving://host:port")
-    predictor.open()
-    return predictor
 
 
 def count_rows(feeds: Feeds) -> int:
