@@ -1,6 +1,6 @@
 """The one definition of features, for training and serving: numpy and the standard library only."""
 
-from engine.features.context import DAY_MS, Event, History, UserContext
+from engine.features.context import DAY_MS, Event, EventColumns, History, UserContext
 from engine.features.cross import HistorySummary, cross_names
 from engine.features.encoder import FeatureEncoder, Feeds, item_feeds, rank_slots, sequence_category
 from engine.features.hashing import canonical
@@ -11,6 +11,7 @@ __all__ = [
     "DAY_MS",
     "STATS",
     "Event",
+    "EventColumns",
     "FeatureEncoder",
     "FeatureSchema",
     "Feeds",

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import cached_property
+from typing import NamedTuple, overload
 
 import numpy as np
 import numpy.typing as npt
+
+from engine.vocabulary import EVENT_CODE, HISTORY_EVENT_TYPES
 
 DAY_MS = 86_400_000
 LIVE_GAP_MS = DAY_MS  # how far after a release's data the present may seem to be
@@ -22,6 +25,74 @@ class Event(NamedTuple):
     at: int
 
 
+class EventColumns(Sequence[Event]):
+    """Events as columns of equal length n; as a sequence, an `Event` is made when it is asked for.
+
+    ``item_ids``: n texts; ``types``: int8 [n], place in ``HISTORY_EVENT_TYPES``, a type not listed
+    there being "other"; ``at``: int64 [n], milliseconds since the epoch, UTC. Never changed.
+    """
+
+    __slots__ = ("at", "item_ids", "types")
+
+    def __init__(
+        self, item_ids: Sequence[str], types: npt.NDArray[np.int8], at: npt.NDArray[np.int64]
+    ) -> None:
+        self.item_ids, self.types, self.at = item_ids, types, at
+
+    @classmethod
+    def of(cls, events: Sequence[Event]) -> EventColumns:
+        """The columns of events; themselves if they are columns already."""
+        if isinstance(events, EventColumns):
+            return events
+        code = EVENT_CODE.get
+        return cls(
+            [event[0] for event in events],
+            np.array([code(event[1], 0) for event in events], np.int8),
+            np.array([event[2] for event in events], np.int64),
+        )
+
+    def take(self, places: npt.NDArray[np.int64]) -> EventColumns:
+        """The events at these places, in their order."""
+        ids = self.item_ids
+        return EventColumns([ids[place] for place in places.tolist()], self.types[places], self.at[places])
+
+    def followed_by(self, older: EventColumns) -> EventColumns:
+        """These events and then the others."""
+        if not len(self) or not len(older):
+            return self if len(self) else older
+        return EventColumns(
+            [*self.item_ids, *older.item_ids],
+            np.concatenate([self.types, older.types]),
+            np.concatenate([self.at, older.at]),
+        )
+
+    def __len__(self) -> int:
+        return len(self.at)
+
+    @overload
+    def __getitem__(self, place: int) -> Event: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> EventColumns: ...
+
+    def __getitem__(self, place: int | slice) -> Event | EventColumns:
+        if isinstance(place, slice):
+            return EventColumns(self.item_ids[place], self.types[place], self.at[place])
+        return Event(self.item_ids[place], HISTORY_EVENT_TYPES[self.types[place]], int(self.at[place]))
+
+    def __iter__(self) -> Iterator[Event]:
+        names = (HISTORY_EVENT_TYPES[code] for code in self.types.tolist())
+        return map(Event, self.item_ids, names, self.at.tolist())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]  # as of a list
+
+    def __repr__(self) -> str:
+        return f"EventColumns.of({list(self)!r})"
+
+
 @dataclass(frozen=True)
 class UserContext:
     """All that is personal in a recommendation.
@@ -34,6 +105,11 @@ class UserContext:
     profile: Mapping[str, str | list[str]]
     events: Sequence[Event]
     now: int
+
+    @cached_property
+    def columns(self) -> EventColumns:
+        """The events as columns."""
+        return EventColumns.of(self.events)
 
     @classmethod
     def at_request(

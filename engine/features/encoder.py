@@ -9,7 +9,6 @@ from engine.features.context import History, UserContext, ages_in_days
 from engine.features.cross import HistorySummary, cross_features
 from engine.features.schema import FeatureSchema, Field
 from engine.features.table import IntArray, ItemTable
-from engine.vocabulary import EVENT_CODE
 
 Feeds = dict[str, npt.NDArray[np.generic]]
 
@@ -35,18 +34,13 @@ class FeatureEncoder:
 
     def history(self, context: UserContext) -> History:
         """The context's events as columns: before ``now``, newest first, at most ``history_length``."""
-        events, now = context.events, context.now
-        at = np.array([event[2] for event in events], np.int64)
-        if len(at) > 1 and (at[1:] > at[:-1]).any():  # a live list merged out of order: put it right
-            order = np.argsort(-at, kind="stable")
-            events, at = [events[i] for i in order], at[order]
-        start = int(np.searchsorted(-at, -now, side="right"))
-        stop = start + self.schema.history_length
-        events, at = events[start:stop], at[start:stop]
-        code = EVENT_CODE.get
-        types = np.array([code(event[1], 0) for event in events], np.int8)
-        rows = self.table.row_of([event[0] for event in events])
-        return History(rows, types, ages_in_days(at, now, self.table.data_end))
+        past, now = context.columns, context.now
+        if len(past) > 1 and (past.at[1:] > past.at[:-1]).any():  # a live list merged out of order
+            past = past.take(np.argsort(-past.at, kind="stable"))
+        start = int(np.searchsorted(-past.at, -now, side="right"))
+        past = past[start : start + self.schema.history_length]
+        rows = self.table.row_of(past.item_ids)
+        return History(rows, past.types, ages_in_days(past.at, now, self.table.data_end))
 
     def summary(self, context: UserContext) -> HistorySummary:
         """The context's history, aggregated: may be shared by ``user_tower`` and ``rank`` of one request."""

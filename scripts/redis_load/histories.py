@@ -18,6 +18,7 @@ from scripts.redis_load.problems import Problems
 from scripts.redis_load.sources import Part, Row, batches, count_rows
 from services.common.validate import check_id
 from services.user.codec import BROWSING, pack_columns, type_code
+from services.user.history import newest_places
 
 EVENTS_IN_MEMORY = 4_000_000  # about 0.5 GB with ids of ten characters
 _BATCH_ROWS = 100_000
@@ -63,7 +64,8 @@ def _share(file: Path, share: int, shares: int, length: int, problems: Problems)
     ends = np.append(starts[1:], len(order))
     names = users.dictionary.to_pylist()
     for start, end in zip(starts, ends, strict=True):
-        mine = _newest(order[start:end], browsing[type_codes[order[start:end]]], length)
+        mine = order[start:end]
+        mine = mine[newest_places(browsing[type_codes[mine]], length)]
         yield Row(
             names[user_codes[mine[0]]],
             pack_columns(
@@ -73,20 +75,6 @@ def _share(file: Path, share: int, shares: int, length: int, problems: Problems)
                 values[mine].tobytes(),
             ),
         )
-
-
-def _newest(mine: IntArray, browsing: npt.NDArray[np.bool_], limit: int) -> IntArray:
-    """The newest `limit` of a user's events, as `services.user.service.keep_newest` has it.
-
-    mine: int64 [N], newest first; browsing: bool [N], which of them are.
-    """
-    if len(mine) <= limit:
-        return mine
-    acts = np.flatnonzero(~browsing)
-    kept_acts = max(int((acts < limit).sum()), min(len(acts), limit // 2))
-    views = np.flatnonzero(browsing)[: limit - kept_acts]
-    kept: IntArray = mine[np.sort(np.concatenate([acts[:kept_acts], views]))]
-    return kept
 
 
 def _events_of(file: Path, share: int, shares: int, problems: Problems) -> Iterator[Any]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 from ecrs.common.v1 import types_pb2 as pb
 
 from engine.errors import InvalidArgument
-from engine.features import Event, UserContext
+from engine.features import EventColumns, UserContext
 from engine.ids import canonical_ids
 from engine.types import NO_FILTER, AttributeValue, ItemFilter, KnownContext, UserProfile, profile_features
-from engine.vocabulary import LIVE_EVENT_TYPES, MAX_HISTORY, Degradation
+from engine.vocabulary import HISTORY_EVENT_TYPES, LIVE_EVENT_TYPES, MAX_HISTORY, Degradation
 from services.common.validate import check_attributes, check_filter, check_id
 from services.common.values import now_ms
 
@@ -77,12 +78,11 @@ def profile_from_proto(message: pb.UserProfile, field: str = "user") -> UserProf
 
 def context_to_proto(context: UserContext, *, known: bool = True) -> pb.UserContext:
     """A context as a message; event types that no enum value stands for become UNSPECIFIED."""
-    numbers = _TYPE_NUMBERS.get
-    events = context.events
+    events = context.columns
     message = pb.UserContext(
-        event_item_ids=[event[0] for event in events],
-        event_types=[numbers(event[1], 0) for event in events],  # type: ignore[misc]  # ints are enum values
-        event_at_ms=[event[2] for event in events],
+        event_item_ids=events.item_ids,
+        event_types=events.types.tolist(),  # codes of types are the enum's numbers
+        event_at_ms=events.at.tolist(),
         now_ms=context.now,
         known=known,
     )
@@ -112,9 +112,11 @@ def context_from_proto(message: pb.UserContext, field: str = "context") -> Known
     profile = profile_features(
         attributes_from_proto(message.profile.attributes, f"{field}.profile.attributes")
     )
-    names, last = _TYPE_NAMES, len(_TYPE_NAMES)
-    kinds = [names[kind] if 0 <= kind < last else "other" for kind in types]
-    events = list(map(Event, canonical_ids(ids), kinds, at))
+    codes = np.fromiter(types, np.int64, len(types))
+    codes[(codes < 0) | (codes >= len(HISTORY_EVENT_TYPES))] = 0
+    events = EventColumns(
+        list(canonical_ids(list(ids))), codes.astype(np.int8), np.fromiter(at, np.int64, len(at))
+    )
     if message.now_ms:
         context = UserContext(user_id, profile, events, message.now_ms)
     else:

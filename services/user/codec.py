@@ -12,6 +12,9 @@ import struct
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+
+from engine.features import EventColumns
 from engine.vocabulary import HISTORY_EVENT_TYPES
 
 BROWSING = frozenset({"other", "view", "click"})
@@ -54,6 +57,24 @@ def type_code(name: str) -> int:
     return _CODES.get(name, 0)
 
 
+def unpack_columns(blob: bytes) -> EventColumns:
+    """Ids, types and times of what `pack` packed, without values and tokens; ValueError for anything else."""
+    try:
+        version, n = _HEAD.unpack_from(blob)
+        if version != _VERSION:
+            raise ValueError(f"packed events of version {version}, this program reads {_VERSION}")
+        at = np.frombuffer(blob, "<i8", n, _HEAD.size)
+        types = np.frombuffer(blob, np.int8, n, _HEAD.size + 8 * n)
+        lines = blob[_HEAD.size + 17 * n :].decode().split("\n") if n else []
+    except (struct.error, ValueError) as error:
+        raise ValueError(f"not packed events: {error}") from error
+    if len(lines) not in (n, 3 * n) or len(blob) < _HEAD.size + 17 * n:
+        raise ValueError(f"not packed events: {len(lines)} texts for {n} events")
+    if n and not 0 <= types.min() <= types.max() < len(HISTORY_EVENT_TYPES):
+        raise ValueError(f"not packed events: types {types.min()} to {types.max()}")
+    return EventColumns(lines[:n], types, at.astype(np.int64, copy=False))
+
+
 def unpack(blob: bytes) -> list[StoredEvent]:
     """What `pack` packed; ValueError for anything else."""
     try:
@@ -87,3 +108,18 @@ def _one(blob: bytes) -> StoredEvent:
     if len(lines) not in (1, 3):
         raise ValueError(f"not packed events: {len(lines)} texts for 1 event")
     return StoredEvent(lines[0], HISTORY_EVENT_TYPES[code], at, value, *lines[1:])
+
+
+def item_type_time(blob: bytes, start: int) -> tuple[str, int, int]:
+    """Id, code of the type and time of the single packed event that begins at `start`.
+
+    ValueError for anything else.
+    """
+    try:
+        version, n, at, code, _ = _ONE.unpack_from(blob, start)
+        lines = blob[start + _ONE.size :].decode().split("\n")
+    except (struct.error, UnicodeDecodeError) as error:
+        raise ValueError(f"not packed events: {error}") from error
+    if version != _VERSION or n != 1 or code >= len(HISTORY_EVENT_TYPES) or len(lines) not in (1, 3):
+        raise ValueError("not packed events: not a single one of ours")
+    return lines[0], code, at

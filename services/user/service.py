@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from engine.errors import InvalidArgument, NotFound
-from engine.features import Event, UserContext, canonical
+from engine.features import EventColumns, UserContext, canonical
 from engine.types import AttributeValue, KnownContext, UserEvent, UserProfile, profile_features
 from engine.vocabulary import IMPRESSION, LIVE_EVENT_TYPES, MAX_HISTORY
 from services.common.validate import (
@@ -24,7 +24,8 @@ from services.common.validate import (
     encode_page_token,
 )
 from services.common.values import now_ms
-from services.user.codec import BROWSING, StoredEvent
+from services.user.codec import StoredEvent
+from services.user.history import merge, merge_columns
 
 Row = Mapping[str, str | list[str]]
 """A stored profile: features by name, without the id."""
@@ -42,13 +43,16 @@ class UserSchema:
     numbers: frozenset[str] = frozenset()
 
 
+EventsT = TypeVar("EventsT", list[StoredEvent], EventColumns)
+
+
 @dataclass(frozen=True, slots=True)
-class Activity:
+class Activity(Generic[EventsT]):
     """What is stored of a user; events newest first."""
 
-    row: Row | None = None
-    history: list[StoredEvent] = field(default_factory=list)
-    live: list[StoredEvent] = field(default_factory=list)
+    row: Row | None
+    history: EventsT
+    live: EventsT
 
 
 class Impression(NamedTuple):
@@ -67,7 +71,9 @@ class UserStore(Protocol):
 
     def rows(self, user_ids: Sequence[str]) -> list[Row | None]: ...
 
-    def activity(self, user_id: str) -> Activity: ...
+    def activity(self, user_id: str) -> Activity[list[StoredEvent]]: ...
+
+    def columns(self, user_id: str) -> Activity[EventColumns]: ...
 
     def write(self, rows: Mapping[str, Row]) -> None: ...
 
@@ -131,14 +137,14 @@ class UserService:
         """Profile and newest events of a user; known=False and empty for one that is not stored."""
         user_id = check_id("user_id", user_id)
         check_range("max_events", max_events, 1, MAX_HISTORY)
-        activity = self._store.activity(user_id)
-        events = [Event(*event[:3]) for event in merge(activity.history, activity.live)[:max_events]]
+        activity = self._store.columns(user_id)
+        events = merge_columns(activity.history, activity.live)[:max_events]
         profile = {
             name: value if isinstance(value, str) else list(value)
             for name, value in (activity.row or {}).items()
         }
         context = UserContext.at_request(user_id, profile, events, now_ms())
-        return KnownContext(context, known=activity.row is not None or bool(events))
+        return KnownContext(context, known=activity.row is not None or len(events) > 0)
 
     def record_user_events(self, events: Sequence[UserEvent], timeout_s: float) -> int:
         """Store events; all are checked before the first is stored. How many were new.
@@ -204,41 +210,6 @@ class UserService:
         schema = self._store.schema()
         numbers = schema.numbers if schema is not None else frozenset()
         return UserProfile(user_id, {name: _value(value, name in numbers) for name, value in row.items()})
-
-
-def merge(history: list[StoredEvent], live: list[StoredEvent]) -> list[StoredEvent]:
-    """Loaded and live events, newest first, `MAX_HISTORY` at most (see `keep_newest`).
-
-    A live event that a later load brought along as history counts once; of the two the live one stays, which
-    knows its token.
-    """
-    live = sorted(live, key=lambda event: -event.at_ms)
-    if not live or not history or live[-1].at_ms > history[0].at_ms:
-        return keep_newest(live + history)
-    seen = {event[:3] for event in live}
-    new = [event for event in history if event[:3] not in seen]
-    return keep_newest(sorted(live + new, key=lambda event: -event.at_ms))
-
-
-def keep_newest(events: list[StoredEvent], limit: int = MAX_HISTORY) -> list[StoredEvent]:
-    """The newest `limit` of events that are given newest first.
-
-    Where browsing would push out what a user bought or rated, it gives way: up to half of the places are for
-    the newest events that are no browsing, however old they are.
-    """
-    if len(events) <= limit:
-        return events
-    newest, older = events[:limit], events[limit:]
-    free = limit // 2 - sum(event.type not in BROWSING for event in newest)
-    kept = [event for event in older if event.type not in BROWSING][: max(free, 0)]
-    surplus = len(kept)
-    for at in range(limit - 1, -1, -1):
-        if not surplus:
-            break
-        if newest[at].type in BROWSING:
-            del newest[at]
-            surplus -= 1
-    return newest + kept
 
 
 def _checked(path: str, event: UserEvent, now: int) -> tuple[str, StoredEvent]:

@@ -9,17 +9,19 @@ from typing import Any
 
 import structlog
 
+from engine.features import EventColumns
 from services.common import keys
 from services.common.generations import LOADING, GenerationReader, Pipeline
 from services.common.redis import Redis, ping, redis_errors
-from services.user.codec import StoredEvent, unpack
-from services.user.live_events import add_append, add_read, newest_first
+from services.user.codec import StoredEvent, unpack, unpack_columns
+from services.user.live_events import add_append, add_read, newest_first, newest_first_columns
 from services.user.service import Activity, Impression, Row, UserSchema
 
 log = structlog.get_logger()
 
 IMPRESSIONS_LIMIT = 1_000_000
 _SCHEMA_TTL_S = 5.0
+_NO_EVENTS = EventColumns.of(())
 
 
 class RedisUserStore:
@@ -63,8 +65,29 @@ class RedisUserStore:
         n = len(user_ids)
         return [_row(found[at] or found[n + at] or found[2 * n + at], user_ids[at]) for at in range(n)]
 
-    def activity(self, user_id: str) -> Activity:
+    def activity(self, user_id: str) -> Activity[list[StoredEvent]]:
         """Row, loaded history and live events of one user, in one round trip."""
+        row, history, acts, views = self._read(user_id)
+        return Activity(
+            row=_row(row, user_id),
+            history=_unpack(history, user_id) if history else [],
+            live=newest_first(acts, views, lambda blob: _unpack(blob, user_id)),
+        )
+
+    def columns(self, user_id: str) -> Activity[EventColumns]:
+        """The same with events as columns: ids, types and times only, at a tenth of the cost."""
+        row, history, acts, views = self._read(user_id)
+        loaded = _NO_EVENTS
+        if history:
+            try:
+                loaded = unpack_columns(history)
+            except ValueError as error:
+                _unreadable(user_id, error)
+        live = newest_first_columns(acts, views, lambda error: _unreadable(user_id, error))
+        return Activity(_row(row, user_id), loaded, live)
+
+    def _read(self, user_id: str) -> tuple[bytes | None, bytes | None, list[bytes], list[bytes]]:
+        """Row, packed history and live members of both kinds."""
 
         def ask(pipeline: Pipeline, generation: Callable[[str], str]) -> None:
             pipeline.mget(
@@ -76,11 +99,7 @@ class RedisUserStore:
             add_read(pipeline, user_id)
 
         (row, loaded, original, history), acts, views = self._reader.read(ask)
-        return Activity(
-            row=_row(row or loaded or original, user_id),
-            history=_unpack(history, user_id) if history else [],
-            live=newest_first(acts, views, lambda blob: _unpack(blob, user_id)),
-        )
+        return row or loaded or original, history, acts, views
 
     def write(self, rows: Mapping[str, Row]) -> None:
         """Create or replace rows, all or none; under the original's keys too. No load undoes it."""
@@ -173,8 +192,12 @@ def _unpack(blob: bytes, user_id: str) -> list[StoredEvent]:
     try:
         return unpack(blob)
     except ValueError as error:
-        log.warning("unreadable_events", user_id=user_id, error=str(error))
+        _unreadable(user_id, error)
         return []
+
+
+def _unreadable(user_id: str, error: ValueError) -> None:
+    log.warning("unreadable_events", user_id=user_id, error=str(error))
 
 
 def _schema_of(dataset: Mapping[str, Any]) -> UserSchema:

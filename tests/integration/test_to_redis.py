@@ -17,7 +17,7 @@ from scripts.redis_load.histories import prepared_histories
 from scripts.redis_load.problems import Problems
 from services.common import keys
 from services.user.codec import StoredEvent, unpack
-from services.user.service import keep_newest
+from services.user.history import keep_newest
 from tests.integration.loads import T, items_at, load, prepared, users_at
 
 pytestmark = pytest.mark.integration

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from engine.vocabulary import HISTORY_EVENT_TYPES
 from services.user.codec import StoredEvent, pack, unpack
-from services.user.service import keep_newest, merge
+from services.user.history import keep_newest, merge
 
 pytestmark = pytest.mark.unit
 
