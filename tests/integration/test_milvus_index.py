@@ -89,6 +89,25 @@ def test_answers_are_those_of_exact_search(loaded: MilvusIndex, top_k: int) -> N
         assert scores.dtype == np.float32
 
 
+@pytest.mark.parametrize("top_k", [1, 10, 200])
+def test_answers_are_those_of_pymilvus_own_client(
+    client: MilvusClient, loaded: MilvusIndex, top_k: int
+) -> None:
+    name = collection_name("shop-1")
+    for query in RNG.standard_normal((20, DIM)).astype(np.float32):
+        rows, scores = loaded.search(query, top_k, timeout_s=5)
+        (hits,) = client.search(
+            name,
+            data=[query],
+            anns_field="vector",
+            limit=top_k,
+            search_params={"metric_type": "IP", "params": {}},
+            output_fields=["row"],
+        )
+        assert rows.tolist() == [hit["entity"]["row"] for hit in hits]
+        assert scores.tolist() == [np.float32(hit["distance"]) for hit in hits]
+
+
 def test_more_than_there_is_gives_all_there_is(client: MilvusClient, uri: str) -> None:
     load(client, "small-1", rows=30)
     index = MilvusIndex(uri, description_of("small-1", rows=30))

@@ -22,6 +22,21 @@ from engine.recall.index import IndexMismatch, IndexUnavailable
 MILVUS_ERRORS = (MilvusException, grpc.RpcError)
 """What a failing call raises: pymilvus lets some of gRPC's own errors through, deadlines among them."""
 
+GRPC_OPTIONS = {
+    "grpc.max_send_message_length": -1,
+    "grpc.max_receive_message_length": -1,
+    "grpc.enable_retries": 0,
+    # pymilvus pings each ten seconds, calls or not, until Milvus Lite hangs up: GOAWAY, too_many_pings.
+    "grpc.keepalive_time_ms": 60_000,
+    "grpc.keepalive_timeout_ms": 5_000,
+    "grpc.keepalive_permit_without_calls": 0,
+    # A killed Milvus is back within seconds; the default backoff grows to two minutes.
+    "grpc.initial_reconnect_backoff_ms": 100,
+    "grpc.min_reconnect_backoff_ms": 100,
+    "grpc.max_reconnect_backoff_ms": 1_000,
+}
+"""Of every channel to Milvus."""
+
 METRIC = "IP"
 FLAT, HNSW = "FLAT", "HNSW"
 
@@ -95,7 +110,7 @@ def connect(uri: str, token: str, timeout_s: float) -> MilvusClient:
     """
     logging.getLogger("pymilvus").setLevel(logging.CRITICAL + 1)
     try:
-        return MilvusClient(uri, token=token, timeout=timeout_s, dedicated=True)
+        return MilvusClient(uri, token=token, timeout=timeout_s, dedicated=True, grpc_options=GRPC_OPTIONS)
     except (*MILVUS_ERRORS, ValueError) as error:  # ValueError: a malformed address
         raise IndexUnavailable(f"Milvus at {uri}: {reason(error)}") from error
 
