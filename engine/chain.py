@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from engine.candidates import Candidates, RecallResult
 from engine.errors import NotFound
-from engine.features import Event, UserContext
+from engine.features import Event, EventColumns, UserContext
 from engine.page import Policy, Scored, make_page, ranked
 from engine.recall.session import session_items
 from engine.run import Budgets, Run
@@ -274,7 +274,7 @@ def request_context(query: RecommendQuery, stored: KnownContext, now_ms: int) ->
     if query.session_item_ids:
         newest = max(now, events[0].at + 1 if events else 0)
         clicks = [Event(one, "click", newest - place) for place, one in enumerate(query.session_item_ids)]
-        events = [*clicks, *events][:MAX_HISTORY]
+        events = EventColumns.of(clicks).followed_by(EventColumns.of(events))[:MAX_HISTORY]
     profile = {**stored.context.profile, **profile_features(query.profile or {})}
     return KnownContext(UserContext.at_request(query.user_id, profile, events, now), stored.known)
 
