@@ -1,10 +1,11 @@
 """The one definition of features, for training and serving: numpy and the standard library only."""
 
 from engine.features.context import DAY_MS, Event, EventColumns, History, UserContext
-from engine.features.cross import HistorySummary, cross_names
+from engine.features.cross import cross_names
 from engine.features.encoder import FeatureEncoder, Feeds, item_feeds, rank_slots, sequence_category
 from engine.features.hashing import canonical
 from engine.features.schema import FeatureSchema, Field
+from engine.features.summary import HistorySummary
 from engine.features.table import STATS, ItemTable, encode_items, encode_texts
 
 __all__ = [

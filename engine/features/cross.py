@@ -11,52 +11,15 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from engine.features.context import History
-from engine.features.schema import INTEREST, FeatureSchema
+from engine.features.schema import FeatureSchema
+from engine.features.summary import LONG_MEMORY, SHORT_MEMORY, DoubleArray, HistorySummary
 from engine.features.table import STATS, FloatArray, IntArray, ItemTable
 from engine.features.visits import USER_COLUMNS, VISIT_COLUMNS, user_columns, visit_columns
-from engine.vocabulary import EVENT_CODE, HISTORY_EVENT_TYPES
-
-DoubleArray = npt.NDArray[np.float64]
+from engine.vocabulary import EVENT_CODE
 
 _LOG_YEAR = np.log1p(365.0)
 _INTENT_HALF_LIFE = 2.0  # days: clicks and carts are forgotten quickly
-_SHORT, _LONG = 0, -1  # of schema.half_lives
 _FEW_ITEMS = 100_000  # sums over the whole catalogue cost less than looking candidates up
-
-
-class HistorySummary:
-    """A history aggregated once, whatever candidates are asked for later."""
-
-    def __init__(self, schema: FeatureSchema, table: ItemTable, history: History) -> None:
-        positive = np.array([kind in schema.positive for kind in HISTORY_EVENT_TYPES])
-        interest = np.array([INTEREST[kind] for kind in HISTORY_EVENT_TYPES])
-        known = history.rows >= 0
-        self.n_events = len(history.rows)
-        self.newest_age = float(history.ages[0]) if self.n_events else 365.0
-        if not known.all():
-            history = History(history.rows[known], history.types[known], history.ages[known])
-        self.history, self.ages = history, history.ages
-        self.positive = positive[history.types]
-        self.items, self.inverse = np.unique(history.rows, return_inverse=True)  # [m], [n]
-        # decay [H, n]: 2 ** (-age / half-life)
-        self.decay: DoubleArray = np.exp2(-history.ages / np.array(schema.half_lives)[:, None])
-        self.interest: DoubleArray = interest[history.types]
-        self.liked: DoubleArray = np.maximum(self.interest, self.positive)
-        # Weight of each distinct item, long and short memory: [m] each.
-        self.long_weight = self._by_item(self.decay[_LONG] * self.liked)
-        self.short_weight = self._by_item(self.decay[_SHORT] * self.liked)
-        prices = table.prices[history.rows]
-        self.mean_price = float(np.nanmean(prices)) if np.isfinite(prices).any() else 0.0
-
-    def _by_item(self, weights: DoubleArray) -> DoubleArray:
-        return np.bincount(self.inverse, weights, len(self.items)).astype(np.float64, copy=False)
-
-    def strongest(self, count: int) -> IntArray:
-        """Positions in ``items`` of the items that matter most now, best first, at most ``count``."""
-        weight = self.long_weight + self.short_weight
-        order = np.argsort(-weight, kind="stable")[:count]
-        return order[weight[order] > 0]
 
 
 def cross_names(schema: FeatureSchema) -> tuple[str, ...]:
@@ -130,7 +93,7 @@ def _item_columns(past: HistorySummary, place: IntArray) -> list[DoubleArray]:
     due = np.where(regular, last, 0.0)
     ratio = due / (due + np.where(regular, interval, 1.0))  # 0.5 = exactly due
     recency = np.where(np.isfinite(last), 1.0 - np.log1p(np.minimum(last, 365.0)) / _LOG_YEAR, 0.0)
-    total = float((past.decay[_LONG] * bought).sum())
+    total = float((past.decay[LONG_MEMORY] * bought).sum())
     types = past.history.types
     fresh = np.exp2(-ages / _INTENT_HALF_LIFE)
     looks = per_item(fresh * np.isin(types, (EVENT_CODE["view"], EVENT_CODE["click"])))
@@ -142,7 +105,7 @@ def _item_columns(past: HistorySummary, place: IntArray) -> list[DoubleArray]:
         recency,
         ratio,
         regular.astype(np.float64),
-        np.sqrt(decayed[_LONG] / max(total, 1.0)),
+        np.sqrt(decayed[LONG_MEMORY] / max(total, 1.0)),
         np.log1p(looks) / 3.0,
         np.log1p(wants) / 2.0,
         np.minimum(dislikes, 1.0),
@@ -155,7 +118,7 @@ def _group_columns(
 ) -> list[DoubleArray]:
     """The share of the user's interest that goes to the candidate's category (each level), brand and shop,
     how much that is, and how long ago they took something of it."""
-    long, short = past.decay[_LONG] * past.liked, past.decay[_SHORT] * past.liked
+    long, short = past.decay[LONG_MEMORY] * past.liked, past.decay[SHORT_MEMORY] * past.liked
     long_total, short_total = max(float(long.sum()), 1e-9), max(float(short.sum()), 1.0)
     seen, asked = table.features[past.history.rows], table.features[rows]
     taken, recency = past.positive, 1.0 - np.log1p(np.minimum(past.ages, 365.0)) / _LOG_YEAR

@@ -6,8 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.features.context import History, UserContext, ages_in_days
-from engine.features.cross import HistorySummary, cross_features
+from engine.features.cross import cross_features
 from engine.features.schema import FeatureSchema, Field
+from engine.features.summary import HistorySummary
 from engine.features.table import IntArray, ItemTable
 
 Feeds = dict[str, npt.NDArray[np.generic]]

@@ -5,16 +5,10 @@ A visit is all that a user took at one moment. Legend: V visits, m distinct item
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
-import numpy.typing as npt
 
-if TYPE_CHECKING:
-    from engine.features.cross import HistorySummary
-
-IntArray = npt.NDArray[np.int64]
-DoubleArray = npt.NDArray[np.float64]
+from engine.features.summary import DoubleArray, HistorySummary
+from engine.features.table import IntArray
 
 VISIT_COLUMNS = (
     "count_180d", "visits_since", "visit_share", "visit_share_90d", "visit_share_known", "visit_ratio",
