@@ -1,6 +1,6 @@
-"""`python -m scripts.to_redis`: users, items, histories and channel lists into Redis.
+"""`python -m scripts.to_redis`: users, items and histories into Redis.
 
-    python -m scripts.to_redis --data data/prepared/completejourney --release models/artifacts/<release>
+    python -m scripts.to_redis --data data/prepared/completejourney
     python -m scripts.to_redis --users users.dat --products products.dat
 
 Services go on reading the old rows until everything is written; then one switch shows them all the new ones.
@@ -36,7 +36,6 @@ from scripts.redis_load.sources import (
     original_users,
     prepared_items,
     prepared_users,
-    release_channels,
 )
 from services.common import keys
 from services.common.redis import BULK_TIMEOUT_S, Redis, connect
@@ -139,14 +138,12 @@ def _parts(options: argparse.Namespace) -> tuple[list[Part], str | None]:
         description = _ORIGINAL_DATASET
     if options.products is not None:
         parts.append(original_items(options.products))
-    if options.release is not None:
-        parts.append(release_channels(options.release))
     if options.only:
         if lacking := set(options.only) - {part.name for part in parts}:
-            raise BadData(f"--only {min(lacking)}: it comes with --data, --users, --products or --release")
+            raise BadData(f"--only {min(lacking)}: it comes with --data, --users or --products")
         parts = [part for part in parts if part.name in options.only]
     if not parts:
-        raise BadData("nothing to load: give --data, --users, --products or --release")
+        raise BadData("nothing to load: give --data, --users or --products")
     with_users = any(part.name == "users" for part in parts)
     return parts, json.dumps(description, ensure_ascii=False, default=str) if with_users else None
 
@@ -179,7 +176,6 @@ def _parser() -> argparse.ArgumentParser:
     prepared.add_argument("--data", type=Path, metavar="DIR", help="a prepared dataset")
     prepared.add_argument("--users", type=Path, metavar="FILE", help="the original's users.dat")
     parser.add_argument("--products", type=Path, metavar="FILE", help="the original's products.dat")
-    parser.add_argument("--release", type=Path, metavar="DIR", help="a release: its channel lists")
     parser.add_argument("--redis", metavar="URL", help="default: ECRS_REDIS_URL, or the embedded Redis")
     parser.add_argument("--only", type=_names, metavar="PARTS", help=f"of {','.join(keys.PARTS)}, by comma")
     parser.add_argument(

@@ -42,7 +42,6 @@ _KEY: dict[str, Callable[[str, str], str]] = {
     "users": keys.user,
     "items": keys.item,
     "histories": keys.history,
-    "channels": keys.channel,
 }
 _IDS = {"users": keys.user_ids, "items": keys.item_ids}
 _ORIGINAL = {"users": keys.original_user, "items": keys.original_item}

@@ -1,4 +1,4 @@
-"""Rows to load, read as a stream and checked: prepared tables, the original's files, a release's channels."""
+"""Rows to load, read as a stream and checked: prepared tables, the original's files."""
 
 from __future__ import annotations
 
@@ -133,27 +133,6 @@ def original_items(file: Path) -> Part:
             yield Row(item.item_id, item_to_json(item))
 
     return Part("items", (file,), None, rows)
-
-
-def release_channels(folder: Path) -> Part:
-    """channels.json of a release: its lists by name, the segments' as "segment:<feature>=<value>"."""
-    file = folder / "channels.json"
-
-    def rows(problems: Problems) -> Iterator[Row]:
-        try:
-            content = json.loads(file.read_text("utf-8"))
-            lists = {name: content[name] for name in ("popular", "trending", "new")}
-            lists |= {f"segment:{name}": entries for name, entries in content.get("segments", {}).items()}
-            values = {
-                name: json.dumps([[str(item_id), float(score)] for item_id, score in entries])
-                for name, entries in lists.items()
-            }
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-            raise BadData(_one_line(file, error)) from error
-        for name, value in values.items():
-            yield Row(name, value)
-
-    return Part("channels", (file,), None, rows)
 
 
 def open_table(file: Path, schema: Any) -> Any:

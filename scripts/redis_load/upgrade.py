@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from redis.exceptions import WatchError
@@ -11,8 +12,9 @@ from services.common.redis import Redis, redis_errors
 from services.user.codec import unpack
 from services.user.live_events import add_append
 
-_FORMAT_KEY, _FORMAT = "ecrs:format", b"2"
+_FORMAT_KEY, _LIVE_ROWS_FORMAT, _FORMAT = "ecrs:format", b"2", b"3"
 _LISTS = "ecrs:e:"
+_CHANNEL_LISTS = re.compile(rb"ecrs:[0-9]+:c:")
 _SCAN, _PAGE = 5_000, 500
 
 # Makes live rows of rows written through the API before there were such. KEYS: the set of unavailable items,
@@ -34,26 +36,40 @@ end
 
 def upgrade(redis: Redis) -> int:
     """Bring live events from lists by arrival to sets by time, and rows written through the API to keys of
-    their own; how many shoppers' lists and rows there were.
+    their own, and delete the channel lists that nobody reads; how many shoppers' lists and rows there were.
 
     Done once: quick afterwards. May be interrupted and repeated. Raises Unavailable; ValueError names a key
     that holds no events.
     """
     client: Any = redis
     with redis_errors():
-        if client.get(_FORMAT_KEY) == _FORMAT:
+        before = client.get(_FORMAT_KEY)
+        if before == _FORMAT:
             return 0
-        lists = client.scan_iter(match=f"{_LISTS}*", count=_SCAN, _type="LIST")
-        moved = sum(_move_list(client, key) for key in lists)
-        current = client.hmget(keys.GENERATION, "users", "items")
-        g_users, g_items = ((number or b"0").decode() for number in current)
-        users = (keys.live_user(""), keys.user(g_users, ""), keys.original_user(""))
-        items = (keys.live_item(""), keys.item(g_items, ""), keys.original_item(""))
-        availability = (keys.UNAVAILABLE, keys.LIVE_UNAVAILABLE, keys.LIVE_AVAILABLE)
-        moved += _adopt(client, keys.LIVE_USERS, ("", "", ""), users)
-        moved += _adopt(client, keys.LIVE_ITEMS, availability, items)
+        moved = 0 if before == _LIVE_ROWS_FORMAT else _make_live_rows(client)
+        _delete_channel_lists(client)
         client.set(_FORMAT_KEY, _FORMAT)
         return moved
+
+
+def _make_live_rows(client: Any) -> int:
+    """From the format before live rows; how many lists and rows there were."""
+    lists = client.scan_iter(match=f"{_LISTS}*", count=_SCAN, _type="LIST")
+    moved = sum(_move_list(client, key) for key in lists)
+    current = client.hmget(keys.GENERATION, "users", "items")
+    g_users, g_items = ((number or b"0").decode() for number in current)
+    users = (keys.live_user(""), keys.user(g_users, ""), keys.original_user(""))
+    items = (keys.live_item(""), keys.item(g_items, ""), keys.original_item(""))
+    availability = (keys.UNAVAILABLE, keys.LIVE_UNAVAILABLE, keys.LIVE_AVAILABLE)
+    moved += _adopt(client, keys.LIVE_USERS, ("", "", ""), users)
+    return moved + _adopt(client, keys.LIVE_ITEMS, availability, items)
+
+
+def _delete_channel_lists(client: Any) -> None:
+    found = client.scan_iter(match="ecrs:[0-9]*:c:*", count=_SCAN, _type="STRING")
+    for key in filter(_CHANNEL_LISTS.match, found):  # the pattern alone would take ids with ":c:" in them
+        client.unlink(key)
+    client.hdel(keys.GENERATION, "channels")
 
 
 def _move_list(client: Any, key: bytes) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 GENERATION = "ecrs:generation"
-"""Hash: `users`, `items`, `histories`, `channels` → the generation number that readers use."""
+"""Hash: `users`, `items`, `histories` → the generation number that readers use."""
 
 RELEASE = "ecrs:release"
 """Name of the current release."""
@@ -41,7 +41,7 @@ LOAD = "ecrs:load"
 LAST_GENERATION = "ecrs:generation:last"
 """The last generation number given; counted up when a load begins."""
 
-PARTS = ("users", "items", "histories", "channels")
+PARTS = ("users", "items", "histories")
 """What is loaded in generations of its own."""
 
 
@@ -88,11 +88,6 @@ def item_ids(generation: str) -> str:
 def history(generation: str, user_id: str) -> str:
     """A user's loaded history, packed (`services.user.codec`)."""
     return f"ecrs:{generation}:h:{user_id}"
-
-
-def channel(generation: str, name: str) -> str:
-    """A loaded channel list: JSON [[item_id, score], …], best first."""
-    return f"ecrs:{generation}:c:{name}"
 
 
 def live_acts(user_id: str) -> str:

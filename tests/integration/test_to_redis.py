@@ -145,20 +145,6 @@ def test_the_originals_files_are_loaded(redis_url: str, tmp_path: Path) -> None:
     assert items_at(redis_url).get_item("1", T).brand == "3456"
 
 
-def test_channel_lists_of_a_release_are_loaded(redis_url: str, tmp_path: Path) -> None:
-    lists = {
-        "popular": [["i1", 2.0]],
-        "trending": [],
-        "new": [["i2", 1]],
-        "segments": {"age=5": [["i3", 0.5]]},
-    }
-    (tmp_path / "channels.json").write_text(json.dumps(lists), "utf-8")
-    assert load(redis_url, "--release", tmp_path) == 0
-    client = redis.Redis.from_url(redis_url)
-    assert json.loads(client.get(keys.channel("1", "popular")) or b"") == [["i1", 2.0]]
-    assert json.loads(client.get(keys.channel("1", "segment:age=5")) or b"") == [["i3", 0.5]]
-
-
 def test_histories_are_the_same_whatever_fits_into_memory(tmp_path: Path) -> None:
     n = 3000
     start = int(datetime(2020, 1, 1, tzinfo=timezone.utc).timestamp() * 1000)

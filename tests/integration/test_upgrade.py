@@ -56,6 +56,16 @@ def test_events_and_writes_of_an_earlier_version_are_kept(redis_url: str, tmp_pa
     assert items.get_item("i2", T).brand == "v3"
 
 
+def test_channel_lists_that_an_earlier_version_loaded_are_deleted(redis_url: str) -> None:
+    client: Any = redis.Redis.from_url(redis_url)
+    client.set("ecrs:format", "2")
+    client.hset(keys.GENERATION, mapping={"users": "3", "channels": "3"})
+    client.mset({"ecrs:3:c:popular": "[]", "ecrs:3:c:segment:age=5": "[]", keys.user("3", "a:c:b"): "{}"})
+    upgrade(client)
+    assert client.keys("ecrs:3:*") == [keys.user("3", "a:c:b").encode()]
+    assert client.hgetall(keys.GENERATION) == {b"users": b"3"}
+
+
 def test_a_list_that_holds_no_events_is_named(redis_url: str) -> None:
     client: Any = redis.Redis.from_url(redis_url)
     client.lpush("ecrs:e:eve", b"not packed")
