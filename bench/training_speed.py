@@ -35,7 +35,6 @@ PADDLE, TORCH, TORCH_KEPT = "Paddle, as make train", "PyTorch, plain", "PyTorch,
 _MODULE = {PADDLE: "bench.training_paddle", TORCH: "bench.training_torch", TORCH_KEPT: "bench.training_torch"}
 _KEEP = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1), "MALLOC_TOP_PAD_": str(2**26)}
 _TOLERANCE = 1e-4
-_TORCH = Path(".venv-torch/bin/python")
 
 
 def train(contender: str, python: Path, job: Job) -> Result:

@@ -128,12 +128,7 @@ class Release:
 
     @cached_property
     def segments(self) -> Segments:
-        """What profiles say about items. Raises ReleaseError if the arrays do not fit together.
-
-        A release from before there were such arrays has the lists of ``channels`` only: these are added up.
-        """
-        if SEGMENT_NAMES not in self.manifest["files"]:
-            return Segments.from_lists(self.channels.segments, self.items.row_of)
+        """What profiles say about items. Raises ReleaseError if the arrays do not fit together."""
         names = json.loads((self.path / SEGMENT_NAMES).read_text("utf-8"))
         rows, *parts = (self._array(f"segment_{name}.npy") for name in SEGMENT_ARRAYS)
         shape = (len(names), len(rows))
@@ -155,11 +150,6 @@ class Release:
     def rank_onnx(self) -> Path:
         """The ranker's ONNX file."""
         return self.path / "rank" / "model.onnx"
-
-    @property
-    def rank_serving_dir(self) -> Path:
-        """The ranker in PaddleServing's layout."""
-        return self.path / "rank_serving"
 
     def catalogue(self) -> Iterator[dict[str, Any]]:
         """The items in row order, each as in Redis (architecture, section 4)."""

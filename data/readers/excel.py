@@ -44,17 +44,6 @@ def read_excel(
         raise DataError(f"{path}: no readable Excel file ({reason}); save it as .xlsx again") from error
 
 
-def sheet_names(path: Path) -> list[str]:
-    """The names of the sheets; `DataError` for a damaged file."""
-    try:
-        book = openpyxl.load_workbook(path, read_only=True)
-    except (BadZipFile, InvalidFileException, KeyError, ValueError, OSError) as error:
-        raise DataError(f"{path}: no readable Excel file ({error})") from error
-    names = list(book.sheetnames)
-    book.close()
-    return names
-
-
 def _chosen(book: Any, path: Path, sheet: str) -> Any:
     if not sheet:
         return book.worksheets[0]

@@ -14,8 +14,6 @@ from engine.features.table import IntArray, ItemTable
 Feeds = dict[str, npt.NDArray[np.generic]]
 
 USER_FEEDS = ("user_sparse", "user_dense", "sequence_items", "sequence_categories", "sequence_weights")
-ITEM_FEEDS = ("item_sparse", "item_text")  # the second where the schema reads texts
-RANK_FEEDS = ("rank_sparse", "rank_dense")
 USER_DENSE = 3  # columns of user_dense
 
 

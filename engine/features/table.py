@@ -26,10 +26,7 @@ Record = Mapping[str, Any]  # an item as in Redis: architecture, section 4
 
 @dataclass
 class ItemTable:
-    """Items by row. N items, Fi feature columns (``schema.item_slots``), S statistics, K neighbours.
-
-    ``append`` replaces the arrays by longer ones, so a reader holding the old ones is not disturbed.
-    """
+    """Items by row. N items, Fi feature columns (``schema.item_slots``), S statistics, K neighbours."""
 
     schema: FeatureSchema
     ids: list[str]
@@ -63,31 +60,6 @@ class ItemTable:
         """The row of each id, int64; -1 where the table has no such item."""
         get = self._row.get
         return np.array([get(item, -1) for item in ids], np.int64)
-
-    def append(self, records: Sequence[Record]) -> IntArray:
-        """Add items that arrived after the release; return the row of each record, in order.
-
-        A new item has the unknown id code and zero statistics, so networks judge it by its content. An item
-        that is there already keeps its row and its features. One writer at a time; readers need no lock.
-        """
-        ids, features, prices = encode_items(self.schema, records)
-        fresh: dict[str, int] = {}
-        for position, item in enumerate(ids):
-            if item not in self._row:
-                fresh.setdefault(item, position)
-        if fresh:
-            picks = list(fresh.values())
-            self.features = np.concatenate([self.features, features[picks]])
-            if self.text is not None:
-                text = encode_texts(self.schema, [records[position] for position in picks])
-                self.text = np.concatenate([self.text, text])
-            self.prices = np.concatenate([self.prices, prices[picks]])
-            self.stats = np.concatenate([self.stats, np.zeros((len(picks), self.stats.shape[1]), np.float32)])
-            start = len(self.ids)
-            self.ids = [*self.ids, *fresh]
-            # Rows become findable last: whoever finds one can read its features.
-            self._row.update({item: start + offset for offset, item in enumerate(fresh)})
-        return self.row_of(ids)
 
     def as_of(
         self,

@@ -10,7 +10,7 @@ Legend: N items, S segments (``feature=value``), M items kept.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -87,22 +87,6 @@ class Segments:
         """The same in arrays of its own, for arrays that are mapped from files."""
         base, effects, lifts = (np.array(part) for part in (self.base, self.effects, self.lifts))
         return Segments(self.names, np.array(self.rows), base, effects, lifts)
-
-    @staticmethod
-    def from_lists(
-        lists: Mapping[str, Sequence[tuple[str, float]]], row_of: Callable[[Sequence[str]], IntArray]
-    ) -> Segments:
-        """From one list of items and scores for each segment, for releases that have nothing more: scores of
-        several segments add up, and what a segment lists is taken to be popular there."""
-        found = [row_of([item for item, _ in part]) for part in lists.values()]
-        rows = np.unique(np.concatenate([np.empty(0, np.int64), *found]))
-        rows = rows[rows >= 0]
-        effects = np.zeros((len(lists), len(rows)), np.float32)
-        for segment, (own, part) in enumerate(zip(found, lists.values(), strict=True)):
-            scores = np.array([score for _, score in part], np.float32)
-            effects[segment, np.searchsorted(rows, own[own >= 0])] = scores[own >= 0]
-        lifts = np.where(effects > 0, np.float32(2), np.float32(0))
-        return Segments(tuple(lists), rows, np.zeros(len(rows), np.float32), effects, lifts)
 
 
 def values_of(profile: Profile, feature: str) -> list[str]:

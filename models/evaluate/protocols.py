@@ -28,7 +28,6 @@ from models.evaluate.segments import new_item_shares, new_rows, segments_of
 
 _BATCH = 512
 _CHOOSING_USERS = 3000  # whose lists say which settings are the best
-VARIANTS = ("all", "novel")
 
 
 @dataclass

@@ -81,7 +81,7 @@ def test_scores_are_probabilities_that_follow_the_user(release: Release) -> None
 
 
 def test_paddle_serving_finds_its_own_layout(release: Release) -> None:
-    names = {path.name for path in release.rank_serving_dir.iterdir()}
+    names = {path.name for path in (release.path / "rank_serving").iterdir()}
     assert {"model.json", "model.pdiparams", "serving_server_conf.prototxt"} <= names
 
 

@@ -18,6 +18,7 @@ from onnx import TensorProto, helper, numpy_helper
 from engine.features import STATS, FeatureSchema, ItemTable, cross_names
 from engine.recall.content import ContentNeighbours
 from engine.recall.content_store import write_content
+from engine.recall.segments import Segments
 from engine.release import Channels, ReleaseWriter
 from models.content_fit import fit_content
 
@@ -97,7 +98,9 @@ def write_release(
         writer.text("features.json", schema.to_json())
         writer.text("dataset.toml", '[dataset]\nname = "tiny"\n')
         writer.text("item_ids.txt", "\n".join(table.ids) + "\n")
-        writer.text("channels.json", _channels(order).to_json())
+        channels = _channels(order)
+        writer.text("channels.json", channels.to_json())
+        writer.segments(_segments(channels, table))
         writer.catalogue(records())
         for part, values in {
             "item_features": table.features,
@@ -212,6 +215,16 @@ def _channels(order: Sequence[int]) -> Channels:
         new=listed(order[200:240]),
         segments={f"age={age}": listed(np.roll(order, -40 * age)[:60]) for age in range(1, 5)},
     )
+
+
+def _segments(channels: Channels, table: ItemTable) -> Segments:
+    """Segments that add up what their lists say; each item is popular where it is listed."""
+    effects = np.zeros((len(channels.segments), N_ITEMS), np.float32)  # [S, N]
+    for place, listed in enumerate(channels.segments.values()):
+        effects[place, table.row_of(item for item, _ in listed)] = [score for _, score in listed]
+    lifts = np.where(effects > 0, np.float32(2), np.float32(0))
+    base = np.zeros(N_ITEMS, np.float32)
+    return Segments(tuple(channels.segments), np.arange(N_ITEMS), base, effects, lifts)
 
 
 def _model(

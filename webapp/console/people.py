@@ -9,7 +9,6 @@ from flask import url_for
 from flask_babel import gettext as _
 
 from engine.chain import STRANGER, request_context
-from engine.errors import InvalidArgument, NotFound
 from engine.features import UserContext
 from engine.types import Item, RecommendQuery
 from engine.vocabulary import MAX_HISTORY
@@ -89,7 +88,3 @@ def time_text(at_ms: int) -> str:
 def _natural(item_id: str) -> str:
     """So that 9 stands before 10."""
     return item_id.zfill(20) if item_id.isdigit() else item_id
-
-
-REFUSALS = (InvalidArgument, NotFound)
-"""What a service says of what was typed."""

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -190,20 +191,26 @@ def test_no_value_is_an_error(encoder: FeatureEncoder, odd: UserContext) -> None
     assert encoder.rank(odd, np.zeros(0, np.int64))["rank_dense"].shape[0] == 0
 
 
-def test_a_new_item_is_known_by_its_content_only(encoder: FeatureEncoder, table: ItemTable) -> None:
-    rows = table.append([{**record(3), "sku_id": "new"}, record(5), {"sku_id": "bare"}])
-    assert rows.tolist() == [12, 5, 13]
-    features = encoder.item_tower(rows[:1])["item_sparse"][0]
+def with_new_items(schema: FeatureSchema, *records: dict[str, Any]) -> ItemTable:
+    """The twelve items of the schema, and further ones behind them."""
+    return ItemTable.from_records(schema, [*(record(n) for n in range(12)), *records], NOW)
+
+
+def test_a_new_item_is_known_by_its_content_only(schema: FeatureSchema) -> None:
+    table = with_new_items(schema, {**record(3), "sku_id": "new"}, {"sku_id": "bare"})
+    features = FeatureEncoder(schema, table).item_tower(table.row_of(["new"]))["item_sparse"][0]
     assert features[0] == 0
     np.testing.assert_array_equal(features[1:], table.features[3, 1:])
     assert table.row_of(["bare", "3", "unheard of"]).tolist() == [13, 3, -1]
     assert np.isnan(table.prices[13])
 
 
-def test_new_items_can_be_ranked(encoder: FeatureEncoder, table: ItemTable, context: UserContext) -> None:
+def test_new_items_can_be_ranked(schema: FeatureSchema, context: UserContext) -> None:
+    table = with_new_items(schema, {**record(3), "sku_id": "new"})
+    encoder = FeatureEncoder(schema, table)
     table.neighbours = np.array([[(row + 1) % 12, -1] for row in range(12)], np.int32)
     table.neighbour_scores = np.full((12, 2), 0.5, np.float32)
-    row = table.append([{**record(3), "sku_id": "new"}])
+    row = table.row_of(["new"])
     bought_new = replace(context, events=[Event("new", "purchase", NOW - 1), *context.events])
     assert np.isfinite(encoder.rank(bought_new, np.append(row, 4))["rank_dense"]).all()
     assert column(encoder, bought_new, "neighbours")[4] > 0

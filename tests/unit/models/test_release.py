@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from engine.features import FeatureSchema, ItemTable
+from engine.recall.segments import Segments
 from engine.release import (
     NETWORKS,
     Channels,
@@ -39,6 +40,8 @@ def write(artifacts: Path, name: str, schema: FeatureSchema, table: ItemTable) -
         writer.array("neighbours.npy", np.full((12, 3), -1, np.int32))
         writer.array("neighbour_scores.npy", np.zeros((12, 3), np.float32))
         writer.text("channels.json", Channels([("3", 1.5)], [], [], {"age=25-34": [("4", 0.5)]}).to_json())
+        effects = np.full((1, 1), 0.5, np.float32)
+        writer.segments(Segments(("age=25-34",), np.array([4]), np.zeros(1, np.float32), effects, effects))
         for network in NETWORKS:
             (writer.path / network).mkdir()
             for suffix in ("json", "pdiparams", "onnx"):
@@ -63,12 +66,6 @@ def test_what_was_written_is_read_back(folder: Path, schema: FeatureSchema, tabl
     assert release.channels.popular == [("3", 1.5)]
     assert release.channels.segments == {"age=25-34": [("4", 0.5)]}
     assert release.rank_onnx.read_text() == "rank"
-
-
-def test_items_can_be_added_to_a_loaded_release(folder: Path) -> None:
-    release = Release.load(folder)
-    assert release.items.append([{"sku_id": "new"}]).tolist() == [12]
-    assert len(release.encoder.item_tower(np.array([12]))["item_sparse"]) == 1
 
 
 def test_a_missing_file_is_named(folder: Path) -> None:

@@ -102,9 +102,9 @@ def test_training_and_a_live_item_read_a_text_alike(schema: FeatureSchema) -> No
     records = [{**record(n), "description": "Of fine bone china"} for n in range(12)]
     whole = FeatureEncoder(schema, ItemTable.from_records(schema, records, NOW))
     loaded = FeatureSchema.from_json(schema.to_json())
-    live = FeatureEncoder(loaded, ItemTable.from_records(loaded, records[:9], NOW))
-    rows = live.table.append(records[9:])
-    fed, wanted = live.item_tower(rows)["item_text"], whole.item_tower(np.arange(9, 12))["item_text"]
+    live = FeatureEncoder(loaded, ItemTable.from_records(loaded, records[9:], NOW))
+    fed = live.item_tower(np.arange(3))["item_text"]
+    wanted = whole.item_tower(np.arange(9, 12))["item_text"]
     assert (fed.dtype, fed.shape) == (np.int64, (3, LENGTH))
     np.testing.assert_array_equal(fed, wanted)
     assert fed[:, 0].all()
@@ -128,15 +128,14 @@ def test_an_item_that_nobody_bought_is_told_from_others_by_its_title(
     schema: FeatureSchema, tmp_path: Path
 ) -> None:
     tower = make_tower(schema, TowerConfig(embedding_dim=8, hidden=(16,)))
-    table = ItemTable.from_records(schema, [record(n) for n in range(12)], NOW)
-    tower.fit_statistics(table.text)
+    known = [record(n) for n in range(12)]
+    tower.fit_statistics(ItemTable.from_records(schema, known, NOW).text)
     alike = {**record(1), "category_path": [], "brand": "", "price": None}
-    rows = table.append(
-        [
-            {**alike, "sku_id": name, "title": title}
-            for name, title in (("a", "Mug"), ("b", "Bowl"), ("c", ""))
-        ]
-    )
+    new = [
+        {**alike, "sku_id": name, "title": title} for name, title in (("a", "Mug"), ("b", "Bowl"), ("c", ""))
+    ]
+    table = ItemTable.from_records(schema, [*known, *new], NOW)
+    rows = table.row_of(["a", "b", "c"])
     encoder = FeatureEncoder(schema, table)
     feeds = dict(encoder.item_tower(np.append(rows, np.arange(12))))
     tower.eval()
