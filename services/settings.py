@@ -86,7 +86,7 @@ class Settings(BaseSettings):
     rank_address: str = Field("", description="host:port of the rank service; empty: port 8960.")
 
     # Behaviour
-    deadline_ms: int = Field(300, ge=10, le=60_000, description="Deadline of one recommendation as a whole.")
+    deadline_ms: int = Field(300, ge=10, le=10_000, description="Deadline of one recommendation as a whole.")
     processes: int = Field(
         1, ge=1, le=64, description="Processes per service, sharing its port (SO_REUSEPORT)."
     )

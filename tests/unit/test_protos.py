@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
+from typing import Any
+
 import pytest
 from ecrs.common.v1 import types_pb2
 from ecrs.item.v1 import item_service_pb2
@@ -11,6 +15,8 @@ from ecrs.recommend.v1 import recommend_service_pb2
 from ecrs.user.v1 import user_service_pb2
 from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.descriptor_pb2 import FileOptions
+
+from services.common.rpc.service_config import service_config
 
 pytestmark = pytest.mark.unit
 
@@ -34,3 +40,27 @@ def test_every_file_says_its_name_in_other_languages(name: str, file: FileDescri
     assert options.csharp_namespace == f"Ecrs.{title}.V1"
     assert options.php_namespace == f"Ecrs\\{title}\\V1"
     assert options.ruby_package == f"Ecrs::{title}::V1"
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_method_has_a_deadline_and_is_repeated_only_where_that_is_safe(name: str) -> None:
+    (service,) = SERVICES[name].services_by_name.values()
+    config: dict[str, Any] = json.loads(service_config(name).text)
+    named = Counter(
+        (entry["service"], entry["method"]) for part in config["methodConfig"] for entry in part["name"]
+    )
+    assert named == {(service.full_name, method.name): 1 for method in service.methods}
+    for part in config["methodConfig"]:
+        assert 0 < float(part["timeout"].removesuffix("s")) <= 60
+        retried = {entry["method"] for entry in part["name"]} if "retryPolicy" in part else set()
+        assert "RecordUserEvents" not in retried  # twice would count twice
+        if retried:
+            assert part["retryPolicy"]["retryableStatusCodes"] == ["UNAVAILABLE"]
+
+
+def test_retries_come_after_a_random_pause_within_the_policys_bounds() -> None:
+    policy = service_config("item").retry
+    assert policy.max_attempts == 2
+    pauses = {policy.pause_s(1) for _ in range(100)}
+    assert len(pauses) > 50
+    assert all(0 <= pause <= policy.initial_s for pause in pauses)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import random
 import threading
 import time
 from collections.abc import Callable
@@ -16,6 +14,7 @@ from engine.errors import DeadlineExceeded, EcrsError, Unavailable
 from services.common.rpc import calls, tape
 from services.common.rpc.breaker import Attempt, Breaker
 from services.common.rpc.server import MAX_MESSAGE_BYTES
+from services.common.rpc.service_config import service_config
 from services.common.rpc.status import error_of
 from services.common.rpc.token import credentials
 
@@ -24,13 +23,11 @@ log = structlog.get_logger()
 RequestT = TypeVar("RequestT")
 ResponseT = TypeVar("ResponseT")
 
-_RETRY_AFTER_S = (0.005, 0.02)  # jitter: callers that failed together do not come back together
 _LATE_S = 1.0  # beyond the deadline: gRPC tells of that itself
 _AT_ONCE = 16
 _FAIR_S = 0.05  # a call that was given less says nothing about its target when it runs out of time
 
 _OPTIONS: list[tuple[str, str | int]] = [
-    ("grpc.service_config", json.dumps({"loadBalancingConfig": [{"round_robin": {}}]})),
     ("grpc.enable_retries", 0),  # ours, below, knows the time that remains
     # A killed server is back within a second or two; the default backoff grows to two minutes.
     ("grpc.initial_reconnect_backoff_ms", 100),
@@ -48,6 +45,8 @@ class Target:
     """A service elsewhere. One per address and process, made in the composition root, shared by threads.
 
     Args:
+        name: the service: "user", "item", "recall", "rank" or "recommend"; says which deadlines and retries
+            hold (`service_config`).
         token: what the service asks its callers for; empty: nothing.
         greenlets: whether callers are gevent's greenlets. A blocking call holds one of the ten threads that
             gevent has for all of them until it ends; a target that hangs would keep the others waiting. So
@@ -74,7 +73,8 @@ class Target:
     def open(self) -> Target:
         """Make the channel; connects at the first call. Must run after any fork."""
         if self._channel is None:
-            self._channel = grpc.insecure_channel(self.address, options=_OPTIONS)
+            config = ("grpc.service_config", service_config(self.name).text)
+            self._channel = grpc.insecure_channel(self.address, options=[config, *_OPTIONS])
         return self
 
     def close(self) -> None:
@@ -101,7 +101,7 @@ class Target:
         """Call `method` of a stub within `timeout_s` seconds, retry included.
 
         Args:
-            retry: try once more on UNAVAILABLE; False where doing it twice would count twice.
+            retry: as the service's retry policy says; False where doing it twice would count twice.
 
         Raises the domain error of the status (`services.common.rpc.status`), with `dependency` = our name.
         """
@@ -130,7 +130,9 @@ class Target:
         error: EcrsError = self._named(
             Unavailable(f"{self.name} does not answer; asking it again within a second")
         )
-        for last in (False, True) if retry else (True,):
+        policy = service_config(self.name).retry
+        most = policy.max_attempts if retry else 1
+        for attempts in range(1, most + 1):
             attempt = self._breaker.attempt()
             if attempt is None:
                 raise error
@@ -157,10 +159,10 @@ class Target:
                     tape.keep(self.name, self.address, request, response, started)
                     return response
             tape.keep(self.name, self.address, request, None, started, f"{code.name}: {details}")
-            pause = random.uniform(*_RETRY_AFTER_S)
+            pause = policy.pause_s(attempts)
             left = end - time.monotonic()
             # What took long to fail would take as long again: then rather tell than run out of time.
-            if last or code is not grpc.StatusCode.UNAVAILABLE or left - pause <= given - left:
+            if attempts == most or code not in policy.codes or left - pause <= given - left:
                 break
             time.sleep(pause)
         raise error
