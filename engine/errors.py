@@ -31,7 +31,7 @@ class InvalidArgument(EcrsError):
 
     def __init__(self, field: str, problem: str) -> None:
         super().__init__(f"{field}: {problem}")
-        self.field = field
+        self.field, self.problem = field, problem
 
 
 class NotFound(EcrsError):

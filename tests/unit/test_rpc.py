@@ -11,7 +11,9 @@ import grpc
 import pytest
 import structlog
 from ecrs.user.v1 import user_service_pb2 as pb
+from google.rpc import error_details_pb2
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from grpc_status import rpc_status
 
 from engine import errors
 from engine.errors import (
@@ -82,6 +84,28 @@ def test_a_domain_error_arrives_as_the_same_error_with_the_same_text(
         harness.call()
     assert str(caught.value) == str(error)
     assert caught.value.dependency == "user"
+
+
+def test_the_field_at_fault_is_in_the_details_of_the_status(harness: Harness) -> None:
+    harness.handler = raising(InvalidArgument("users[1].attributes.a: b", "must be a finite number"))
+    with pytest.raises(grpc.RpcError) as caught:
+        harness.stub.DeleteUser(pb.DeleteUserRequest(), timeout=2.0, metadata=(("x-request-id", "abc"),))
+    status = rpc_status.from_call(caught.value)
+    assert (status.code, status.message) == (3, "users[1].attributes.a: b: must be a finite number")
+    request = error_details_pb2.BadRequest()
+    assert [detail.Unpack(request) for detail in status.details] == [True]
+    (violation,) = request.field_violations
+    assert (violation.field, violation.description) == ("users[1].attributes.a: b", "must be a finite number")
+    assert ("x-request-id", "abc") in [tuple(pair) for pair in caught.value.trailing_metadata()]
+    with pytest.raises(InvalidArgument) as ours:
+        harness.call()
+    assert ours.value.field == "users[1].attributes.a: b"
+
+
+def test_the_field_is_read_off_the_text_of_a_server_without_details() -> None:
+    error = error_of("recall", grpc.StatusCode.INVALID_ARGUMENT, "top_k: must not be negative")
+    assert isinstance(error, InvalidArgument)
+    assert error.field == "top_k"
 
 
 @pytest.mark.parametrize("kind", [InvalidArgument, NotFound, ReleaseNotLoaded])

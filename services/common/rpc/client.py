@@ -15,7 +15,7 @@ from services.common.rpc import calls, tape
 from services.common.rpc.breaker import Attempt, Breaker
 from services.common.rpc.server import MAX_MESSAGE_BYTES
 from services.common.rpc.service_config import service_config
-from services.common.rpc.status import error_of
+from services.common.rpc.status import error_of, invalid_argument_of
 from services.common.rpc.token import credentials
 
 log = structlog.get_logger()
@@ -145,7 +145,7 @@ class Target:
                 except grpc.RpcError as failed:
                     code, details = failed.code(), failed.details() or ""
                     self._judge(attempt, code, given)
-                    error = error_of(self.name, code, details or code.name)
+                    error = error_of(self.name, code, details or code.name, invalid_argument_of(failed))
                 except grpc.FutureTimeoutError:  # gRPC itself should have ended the call by now
                     code, details = grpc.StatusCode.DEADLINE_EXCEEDED, "gRPC did not end the call"
                     self._judge(attempt, code, given)

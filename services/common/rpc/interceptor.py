@@ -12,7 +12,7 @@ import structlog
 from engine.errors import EcrsError
 from services.common.rpc import calls
 from services.common.rpc.stats import CallStats
-from services.common.rpc.status import code_of
+from services.common.rpc.status import code_of, details_of
 
 log = structlog.get_logger()
 
@@ -76,6 +76,8 @@ class CallInterceptor(grpc.ServerInterceptor):
                 return inner(request, context)
             except EcrsError as error:
                 code, details = code_of(error), str(error)
+                if violations := details_of(error, code):
+                    context.set_trailing_metadata(((calls.REQUEST_ID_KEY, request_id), *violations))
                 if code is grpc.StatusCode.INTERNAL:
                     log.error("call_failed", method=method, error=details, dependency=error.dependency)
                     details = _internal(request_id)
