@@ -72,6 +72,18 @@ def check_range(field: str, value: int, low: int, high: int) -> int:
     return value
 
 
+def coerced_page_size(
+    value: int, field: str = "page_size", *, default: int = DEFAULT_PAGE, most: int = MAX_PAGE
+) -> int:
+    """How many of a list to answer, by AIP-158: `default` for 0, and never more than `most`.
+
+    Raises InvalidArgument for a negative number.
+    """
+    if value < 0:
+        raise InvalidArgument(field, f"must not be negative, not {value}")
+    return min(value, most) or default
+
+
 def check_page_size(value: int) -> int:
     """A page size of 1 to 100. (Absent ones got their default when the message was read.)"""
     return check_range("page_size", value, 1, MAX_PAGE)

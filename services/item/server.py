@@ -11,7 +11,7 @@ from engine.types import SEARCH_ORDERS, SearchQuery
 from services.common.convert import optional_int
 from services.common.ports import ItemPort
 from services.common.rpc import Servicer, remaining_s
-from services.common.validate import DEFAULT_PAGE, check_count
+from services.common.validate import check_count
 from services.item.messages import categories_to_proto, item_from_proto, item_to_proto
 
 NAME = "ecrs.item.v1.ItemService"
@@ -51,8 +51,7 @@ class ItemServicer(stubs.ItemServiceServicer):
     def ListItems(  # noqa: N802
         self, request: pb.ListItemsRequest, context: grpc.ServicerContext
     ) -> pb.ListItemsResponse:
-        size = optional_int(request, "page_size", DEFAULT_PAGE)
-        items, token = self._items.list_items(size, request.page_token, remaining_s())
+        items, token = self._items.list_items(request.page_size, request.page_token, remaining_s())
         return pb.ListItemsResponse(items=map(item_to_proto, items), next_page_token=token)
 
     def SearchItems(  # noqa: N802
@@ -65,7 +64,7 @@ class ItemServicer(stubs.ItemServiceServicer):
             price_min=request.price_min if request.HasField("price_min") else None,
             price_max=request.price_max if request.HasField("price_max") else None,
             order=_order(request.order),
-            page_size=optional_int(request, "page_size", DEFAULT_PAGE),
+            page_size=request.page_size,
             page_token=request.page_token,
             include_unavailable=request.include_unavailable,
             variant_of=request.variant_of,

@@ -15,9 +15,9 @@ from services.common.validate import (
     check_id,
     check_ids,
     check_number,
-    check_page_size,
     check_range,
     check_text,
+    coerced_page_size,
     decode_page_token,
     encode_page_token,
 )
@@ -106,7 +106,7 @@ class ItemService:
 
     def list_items(self, page_size: int, page_token: str, timeout_s: float) -> tuple[list[Item], str]:
         """A page of the catalogue in the order of the ids, and the next page's token."""
-        check_page_size(page_size)
+        page_size = coerced_page_size(page_size)
         ids = self._store.ids_after(decode_page_token("items", page_token), page_size + 1)
         page = ids[:page_size]
         found, _ = self._split(page) if page else ([], [])

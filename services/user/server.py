@@ -6,11 +6,10 @@ import grpc
 from ecrs.user.v1 import user_service_pb2 as pb
 from ecrs.user.v1 import user_service_pb2_grpc as stubs
 
-from engine.vocabulary import MAX_HISTORY
-from services.common.convert import context_to_proto, optional_int, profile_from_proto, profile_to_proto
+from services.common.convert import context_to_proto, profile_from_proto, profile_to_proto
 from services.common.ports import UserPort
 from services.common.rpc import Servicer, remaining_s
-from services.common.validate import DEFAULT_PAGE, check_count
+from services.common.validate import check_count
 from services.user.messages import event_from_proto, event_to_proto
 
 NAME = "ecrs.user.v1.UserService"
@@ -37,8 +36,7 @@ class UserServicer(stubs.UserServiceServicer):
     def ListUsers(  # noqa: N802
         self, request: pb.ListUsersRequest, context: grpc.ServicerContext
     ) -> pb.ListUsersResponse:
-        size = optional_int(request, "page_size", DEFAULT_PAGE)
-        users, token = self._users.list_users(size, request.page_token, remaining_s())
+        users, token = self._users.list_users(request.page_size, request.page_token, remaining_s())
         return pb.ListUsersResponse(users=map(profile_to_proto, users), next_page_token=token)
 
     def UpsertUsers(  # noqa: N802
@@ -51,8 +49,7 @@ class UserServicer(stubs.UserServiceServicer):
     def GetUserContext(  # noqa: N802
         self, request: pb.GetUserContextRequest, context: grpc.ServicerContext
     ) -> pb.GetUserContextResponse:
-        most = optional_int(request, "max_events", MAX_HISTORY)
-        found = self._users.get_user_context(request.user_id, most, remaining_s())
+        found = self._users.get_user_context(request.user_id, request.max_events, remaining_s())
         return pb.GetUserContextResponse(context=context_to_proto(found.context, known=found.known))
 
     def RecordUserEvents(  # noqa: N802
@@ -67,8 +64,9 @@ class UserServicer(stubs.UserServiceServicer):
     def ListUserEvents(  # noqa: N802
         self, request: pb.ListUserEventsRequest, context: grpc.ServicerContext
     ) -> pb.ListUserEventsResponse:
-        size = optional_int(request, "page_size", DEFAULT_PAGE)
-        events, token = self._users.list_user_events(request.user_id, size, request.page_token, remaining_s())
+        events, token = self._users.list_user_events(
+            request.user_id, request.page_size, request.page_token, remaining_s()
+        )
         return pb.ListUserEventsResponse(events=map(event_to_proto, events), next_page_token=token)
 
     def DeleteUser(  # noqa: N802

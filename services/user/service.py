@@ -17,9 +17,8 @@ from services.common.validate import (
     check_ids,
     check_name,
     check_number,
-    check_page_size,
-    check_range,
     check_text,
+    coerced_page_size,
     decode_page_token,
     encode_page_token,
 )
@@ -112,7 +111,7 @@ class UserService:
 
     def list_users(self, page_size: int, page_token: str, timeout_s: float) -> tuple[list[UserProfile], str]:
         """A page of users in the order of their ids, and the next page's token."""
-        check_page_size(page_size)
+        page_size = coerced_page_size(page_size)
         ids = self._store.ids_after(decode_page_token("users", page_token), page_size + 1)
         page = ids[:page_size]
         found, _ = self._split(page) if page else ([], [])
@@ -136,7 +135,7 @@ class UserService:
     def get_user_context(self, user_id: str, max_events: int, timeout_s: float) -> KnownContext:
         """Profile and newest events of a user; known=False and empty for one that is not stored."""
         user_id = check_id("user_id", user_id)
-        check_range("max_events", max_events, 1, MAX_HISTORY)
+        max_events = coerced_page_size(max_events, "max_events", default=MAX_HISTORY, most=MAX_HISTORY)
         activity = self._store.columns(user_id)
         events = merge_columns(activity.history, activity.live)[:max_events]
         profile = {
@@ -173,7 +172,7 @@ class UserService:
         The token is a place in time: events that come in between pages do not shift what follows.
         """
         user_id = check_id("user_id", user_id)
-        check_page_size(page_size)
+        page_size = coerced_page_size(page_size)
         until, shown = _event_position(decode_page_token("events", page_token))
         activity = self._store.activity(user_id)
         events = merge(activity.history, activity.live)

@@ -119,10 +119,12 @@ def test_bad_ids_are_refused_by_every_call(items: ItemPort, bad: str) -> None:
             call()
 
 
-@pytest.mark.parametrize("size", [0, -1, 101, 1_000_000])
-def test_page_sizes_out_of_range_are_refused(items: ItemPort, size: int) -> None:
-    with pytest.raises(InvalidArgument, match=f"page_size: must be 1 to 100, not {size}"):
-        items.list_items(size, "", T)
+def test_a_page_has_the_default_size_for_0_and_never_more_than_the_most(items: ItemPort) -> None:
+    items.upsert_items([Item(f"i{number:03}") for number in range(110)], T)
+    assert [len(items.list_items(size, "", T)[0]) for size in (0, 100, 101, 1_000_000)] == [20, 100, 100, 100]
+    with pytest.raises(InvalidArgument, match="page_size: must not be negative, not -1") as refused:
+        items.list_items(-1, "", T)
+    assert refused.value.field == "page_size"
 
 
 def test_a_token_of_another_list_is_refused(items: ItemPort) -> None:

@@ -205,13 +205,18 @@ BAD_QUERIES = [
     (SearchQuery(price_min=2, price_max=1), "price_min: 2 is above price_max 1"),
     (SearchQuery(variant_of="x" * 257), "variant_of: is 257 bytes"),
     (SearchQuery(order="best"), "order: 'best' is none of relevance"),
-    (SearchQuery(page_size=0), "page_size: must be 1 to 100, not 0"),
-    (SearchQuery(page_size=-1), "page_size: must be 1 to 100, not -1"),
-    (SearchQuery(page_size=1_000_000), "page_size: must be 1 to 100, not 1000000"),
+    (SearchQuery(page_size=-1), "page_size: must not be negative, not -1"),
     (SearchQuery(page_token="x"), "page_token: is not a token"),
     (SearchQuery(page_token="x" * 10_240), "page_token: is not a token"),
     (SearchQuery(page_token="aXRlbXM6YQ"), "page_token: is not a token"),  # of a list of items
 ]
+
+
+def test_a_page_has_the_default_size_for_0_and_never_more_than_the_most(shop: ItemPort) -> None:
+    shop.upsert_items([Item(f"more{number:03}", "Soap") for number in range(110)], T)
+    wait_for_total(shop, SearchQuery("soap"), 110)
+    for size, length in ((0, 20), (100, 100), (101, 100), (1_000_000, 100)):
+        assert len(search(shop, "soap", page_size=size)) == length
 
 
 def test_what_is_wrong_is_refused_by_name(shop: ItemPort) -> None:

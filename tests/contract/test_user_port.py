@@ -200,12 +200,16 @@ def test_bad_ids_are_refused_by_every_call(users: UserPort, bad: str) -> None:
             call()
 
 
-@pytest.mark.parametrize("size", [0, -1, 101, 1_000_000])
-def test_page_sizes_out_of_range_are_refused(users: UserPort, size: int) -> None:
-    with pytest.raises(InvalidArgument, match=f"page_size: must be 1 to 100, not {size}"):
-        users.list_users(size, "", T)
-    with pytest.raises(InvalidArgument, match="page_size"):
-        users.list_user_events("ann", size, "", T)
+def test_a_page_has_the_default_size_for_0_and_never_more_than_the_most(users: UserPort) -> None:
+    users.upsert_users([UserProfile(f"u{number:03}") for number in range(110)], T)
+    users.record_user_events([UserEvent("ann", "i", "view", 1_000 + number) for number in range(110)], T)
+    for size, length in ((0, 20), (100, 100), (101, 100), (1_000_000, 100)):
+        assert len(users.list_users(size, "", T)[0]) == length
+        assert len(users.list_user_events("ann", size, "", T)[0]) == length
+    with pytest.raises(InvalidArgument, match="page_size: must not be negative, not -1"):
+        users.list_users(-1, "", T)
+    with pytest.raises(InvalidArgument, match="page_size: must not be negative, not -1"):
+        users.list_user_events("ann", -1, "", T)
 
 
 @pytest.mark.parametrize("token", ["nonsense!", "aXRlbXM6YQ", "x" * 5000, "é"])
@@ -216,10 +220,13 @@ def test_foreign_page_tokens_are_refused(users: UserPort, token: str) -> None:
         users.list_user_events("ann", 10, token, T)
 
 
-@pytest.mark.parametrize("most", [0, -1, 1001])
-def test_max_events_out_of_range_is_refused(users: UserPort, most: int) -> None:
-    with pytest.raises(InvalidArgument, match="max_events: must be 1 to 1000"):
-        users.get_user_context("ann", most, T)
+def test_a_context_has_all_events_for_0_and_never_more_than_the_most(users: UserPort) -> None:
+    for first in (1_000, 1_600):
+        users.record_user_events([UserEvent("ann", "i", "view", first + n) for n in range(600)], T)
+    for most, length in ((0, 1_000), (1, 1), (1_001, 1_000)):
+        assert len(users.get_user_context("ann", most, T).context.events) == length
+    with pytest.raises(InvalidArgument, match="max_events: must not be negative, not -1"):
+        users.get_user_context("ann", -1, T)
 
 
 @pytest.mark.parametrize(

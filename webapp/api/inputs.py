@@ -25,6 +25,7 @@ from pydantic_core import CoreSchema
 
 from engine.ids import NO_IDS, canonical_id, id_problem
 from engine.types import AttributeValue, ItemFilter
+from services.common.validate import DEFAULT_PAGE, MAX_PAGE, coerced_page_size
 
 ID = r"^(?:[\x20-\x7e]{1,256}|[^\x00-\x1f\x7f-\x9f]{1,64})$"
 PATH_ID = r"^(?:[\x20-\x2e\x30-\x7e]{1,256}|[^\x00-\x1f/\x7f-\x9f]{1,64})$"
@@ -76,6 +77,11 @@ def _whole(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def _page_size(value: int) -> int:
+    """As the services do; here, so that what is cached by size is cached once."""
+    return coerced_page_size(value)
+
+
 Attributes = Annotated[dict[Name, Value], Field(max_length=64), _NamesInSchema()]
 _WHOLE = BeforeValidator(_whole)
 # Type checkers need the words of the contract spelled out; a test compares them with it.
@@ -86,7 +92,12 @@ EventType = Literal[
 ]
 Order = Literal["relevance", "popularity", "newest", "price_ascending", "price_descending"]
 
-PageSize = Annotated[int, Field(ge=1, le=100, description="How many at most."), _WHOLE]
+PageSize = Annotated[
+    int,
+    Field(ge=0, description=f"How many at most. 0: {DEFAULT_PAGE}; more than {MAX_PAGE}: {MAX_PAGE}."),
+    _WHOLE,
+    AfterValidator(_page_size),
+]
 CandidateCount = Annotated[int, Field(ge=50, le=500), _WHOLE]
 Depth = Annotated[int, Field(ge=1, le=8), _WHOLE]
 Moment = Annotated[int, Field(ge=0, le=MAX_MS), _WHOLE]
@@ -149,7 +160,7 @@ class RecommendationsQuery(Input):
     """A list for a known shopper."""
 
     user_id: Id = Field(description="The shopper; an unknown id gets what is popular and trending.")
-    page_size: PageSize = 20
+    page_size: PageSize = DEFAULT_PAGE
     placement: Placement = "home"
     channel: Annotated[tuple[Channel, ...], Field(max_length=7)] = Field(
         (), description="Only candidates of these recall channels; repeat the parameter for several."
@@ -174,7 +185,7 @@ class RecommendationsBody(Input):
     session_item_ids: Annotated[tuple[Id, ...], Field(min_length=1, max_length=50)] = Field(
         (), description="Items just looked at, newest first.", json_schema_extra=_no_default
     )
-    page_size: PageSize = 20
+    page_size: PageSize = DEFAULT_PAGE
     filter: Filter = Filter()
     placement: Placement = "home"
     candidate_count: CandidateCount = Field(200, description="How many candidates are ranked.")
@@ -196,7 +207,7 @@ class RecommendationsBody(Input):
 class SimilarQuery(Input):
     """Items like one item."""
 
-    page_size: PageSize = 20
+    page_size: PageSize = DEFAULT_PAGE
     placement: Placement = "similar"
     channel: Annotated[tuple[SimilarChannel, ...], Field(max_length=3)] = Field(
         (),
@@ -211,7 +222,7 @@ class ItemsQuery(Input):
     id: Annotated[tuple[Id, ...], Field(max_length=100)] = Field(
         (), description="Only these items; repeat the parameter. Paging does not apply."
     )
-    page_size: PageSize = 20
+    page_size: PageSize = DEFAULT_PAGE
     page_token: PageToken = ""
 
 
@@ -230,7 +241,7 @@ class SearchParameters(Input):
         description="Without it: relevance if there is a query, else popularity.",
         json_schema_extra=_no_default,
     )
-    page_size: PageSize = 20
+    page_size: PageSize = DEFAULT_PAGE
     page_token: PageToken = ""
     include_unavailable: bool = False
     variant_of: Id = Field("", description="Only variants of this item.", json_schema_extra=_no_default)
@@ -245,7 +256,7 @@ class CategoriesQuery(Input):
 class EventsQuery(Input):
     """A shopper's events in pages."""
 
-    page_size: PageSize = 20
+    page_size: PageSize = DEFAULT_PAGE
     page_token: PageToken = ""
 
 

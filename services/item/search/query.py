@@ -13,9 +13,9 @@ from services.common.validate import (
     MAX_FILTER_VALUES,
     check_id,
     check_number,
-    check_page_size,
     check_range,
     check_text,
+    coerced_page_size,
     decode_page_token,
     encode_page_token,
 )
@@ -59,8 +59,7 @@ def check_query(query: SearchQuery) -> SearchQuery:
         raise InvalidArgument("price_min", f"{low:g} is above price_max {high:g}")
     variant_of = check_id("variant_of", query.variant_of) if query.variant_of else ""
     check_order(query.order)
-    check_page_size(query.page_size)
-    return query if variant_of == query.variant_of else replace(query, variant_of=variant_of)
+    return replace(query, variant_of=variant_of, page_size=coerced_page_size(query.page_size))
 
 
 def check_order(order: str) -> str:

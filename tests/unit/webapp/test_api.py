@@ -21,6 +21,7 @@ from tests.unit.webapp.conftest import Browser
 from tests.unit.webapp.fakes import FakeServices
 from tests.unit.webapp.stores import memory_stores
 from webapp import create_app
+from webapp.api.inputs import SearchParameters
 
 pytestmark = pytest.mark.unit
 
@@ -49,6 +50,11 @@ def problem(response: TestResponse, status: int) -> dict[str, Any]:
 
 def fields(response: TestResponse, status: int) -> list[str]:
     return [one["field"] for one in problem(response, status).get("errors", [])]
+
+
+@pytest.mark.parametrize(("size", "length"), [(0, 20), (100, 100), (101, 100), (10**30, 100)])
+def test_a_page_has_the_default_size_for_0_and_never_more_than_the_most(size: int, length: int) -> None:
+    assert SearchParameters.model_validate({"page_size": size}).page_size == length
 
 
 def test_a_list_by_id_has_details_reasons_and_a_token(api: FlaskClient) -> None:
@@ -164,8 +170,8 @@ def test_answers_about_shoppers_are_not_kept_by_anybody(api: FlaskClient) -> Non
 @pytest.mark.parametrize(
     ("path", "field"),
     [
-        ("/api/v1/items?page_size=0", "page_size"),
-        ("/api/v1/items?page_size=101", "page_size"),
+        ("/api/v1/items?page_size=-1", "page_size"),
+        ("/api/v1/search?page_size=-1", "page_size"),
         ("/api/v1/items?page_size=5.0", "page_size"),
         ("/api/v1/items?page_size=٥", "page_size"),
         ("/api/v1/items?page_size=5&page_size=6", "page_size"),

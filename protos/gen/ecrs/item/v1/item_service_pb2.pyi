@@ -84,7 +84,7 @@ class SearchItemsRequest(_message.Message):
     order: Global___SearchOrder.ValueType
     """The order."""
     page_size: _builtins.int
-    """1 to 100, default 20 when not set."""
+    """How many at most: absent or 0 means 20, more than 100 means 100, negative is INVALID_ARGUMENT."""
     page_token: _builtins.str
     """From the response before; empty for the first page."""
     include_unavailable: _builtins.bool
@@ -607,7 +607,7 @@ class ListItemsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """1 to 100, default 20 when not set."""
+    """How many at most: absent or 0 means 20, more than 100 means 100, negative is INVALID_ARGUMENT."""
     page_token: _builtins.str
     """From the response before; empty for the first page."""
     def __init__(

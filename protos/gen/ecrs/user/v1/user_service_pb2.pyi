@@ -174,7 +174,7 @@ class ListUsersRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """1 to 100, default 20 when not set."""
+    """How many at most: absent or 0 means 20, more than 100 means 100, negative is INVALID_ARGUMENT."""
     page_token: _builtins.str
     """From the response before; empty for the first page."""
     def __init__(
@@ -278,7 +278,7 @@ class GetUserContextRequest(_message.Message):
     user_id: _builtins.str
     """The user, 1 to 256 bytes."""
     max_events: _builtins.int
-    """At most so many events, 1 to 1,000; default 1,000 when not set."""
+    """How many events at most: absent, 0 and more than 1,000 mean 1,000, negative is INVALID_ARGUMENT."""
     def __init__(
         self,
         *,
@@ -377,7 +377,7 @@ class ListUserEventsRequest(_message.Message):
     user_id: _builtins.str
     """The user, 1 to 256 bytes."""
     page_size: _builtins.int
-    """1 to 100, default 20 when not set."""
+    """How many at most: absent or 0 means 20, more than 100 means 100, negative is INVALID_ARGUMENT."""
     page_token: _builtins.str
     """From the response before; empty for the first page."""
     def __init__(
