@@ -84,11 +84,6 @@ def coerced_page_size(
     return min(value, most) or default
 
 
-def check_page_size(value: int) -> int:
-    """A page size of 1 to 100. (Absent ones got their default when the message was read.)"""
-    return check_range("page_size", value, 1, MAX_PAGE)
-
-
 def check_attributes(
     field: str, attributes: Mapping[str, AttributeValue], allowed: Collection[str] | None = None
 ) -> None:

@@ -56,7 +56,4 @@ def servicer(port: RecallPort, contexts: ContextReader) -> Servicer:
 def _in_their_words(error: EcrsError) -> str:
     """The error's text with this contract's field names."""
     text = str(error)
-    for ours, theirs in (("top_k:", "request_num:"), ("channels:", "recall_type:")):
-        if text.startswith(ours):
-            return theirs + text[len(ours) :]
-    return text
+    return text.replace("channels:", "recall_type:", 1) if text.startswith("channels:") else text

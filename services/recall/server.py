@@ -14,8 +14,6 @@ from services.common import convert
 from services.common.ports import RecallPort
 from services.common.rpc import Servicer, remaining_s
 
-DEFAULT_TOP_K, DEFAULT_SIMILAR = 200, 20
-
 
 class RecallServicer(pb_grpc.RecallServiceServicer):
     """Messages to calls of the port and back."""
@@ -29,7 +27,7 @@ class RecallServicer(pb_grpc.RecallServiceServicer):
         """See the proto."""
         result = self._port.recall_items(
             convert.context_from_proto(request.context).context,
-            convert.optional_int(request, "top_k", DEFAULT_TOP_K),
+            request.top_k,
             remaining_s(),
             channels=tuple(request.channels),
             item_filter=convert.filter_from_proto(request.filter),
@@ -52,7 +50,7 @@ class RecallServicer(pb_grpc.RecallServiceServicer):
         """See the proto."""
         result = self._port.similar_items(
             request.item_id,
-            convert.optional_int(request, "top_k", DEFAULT_SIMILAR),
+            request.top_k,
             remaining_s(),
             item_filter=convert.filter_from_proto(request.filter),
             release=request.release,

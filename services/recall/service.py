@@ -19,9 +19,9 @@ from engine.recall.merge import Quotas
 from engine.snapshot import Snapshot
 from engine.types import NO_FILTER, ItemFilter
 from engine.vocabulary import SIMILAR_CHANNELS
-from services.common.validate import check_channels, check_filter, check_id, check_range
+from services.common.validate import check_channels, check_filter, check_id, coerced_page_size
 
-MAX_TOP_K = 1_000
+DEFAULT_TOP_K, DEFAULT_SIMILAR, MAX_TOP_K = 200, 20, 1_000
 
 log = structlog.get_logger(__name__)
 
@@ -58,7 +58,8 @@ class RecallService:
     ) -> RecallResult:
         """See `RecallPort`. A channel that fails is reported; the others fill the list."""
         left_s = _remaining(timeout_s)
-        _check(top_k, timeout_s, item_filter)
+        top_k = coerced_page_size(top_k, "top_k", default=DEFAULT_TOP_K, most=MAX_TOP_K)
+        _check(timeout_s, item_filter)
         channels = check_channels(channels)
         snapshot = self._releases.get(release)
         past, live = snapshot.encoder.summary(context), self._availability.current
@@ -79,7 +80,8 @@ class RecallService:
         left_s = _remaining(timeout_s)
         item_id = check_id("item_id", item_id)
         channels = check_channels(channels, SIMILAR_CHANNELS)
-        _check(top_k, timeout_s, item_filter)
+        top_k = coerced_page_size(top_k, "top_k", default=DEFAULT_SIMILAR, most=MAX_TOP_K)
+        _check(timeout_s, item_filter)
         snapshot = self._releases.get(release)
         allowed = snapshot.allowed(item_filter, None, self._availability.current)
         found = recall_similar(
@@ -104,8 +106,7 @@ def _remaining(timeout_s: float) -> Callable[[], float]:
     return lambda: end - time.monotonic()
 
 
-def _check(top_k: int, timeout_s: float, item_filter: ItemFilter) -> None:
-    check_range("top_k", top_k, 1, MAX_TOP_K)
+def _check(timeout_s: float, item_filter: ItemFilter) -> None:
     check_filter(item_filter)
     if timeout_s <= 0:
         raise DeadlineExceeded("no time is left to recall items")

@@ -11,7 +11,6 @@ from engine.types import RecommendedItem, RecommendQuery
 from services.common import convert
 from services.common.ports import RecommendPort
 from services.common.rpc import Servicer, remaining_s
-from services.common.validate import DEFAULT_PAGE
 from services.item.messages import item_to_proto
 
 DEFAULT_CANDIDATES = 200
@@ -33,7 +32,7 @@ class RecommendServicer(pb_grpc.RecommendServiceServicer):
                 user_id=request.user_id,
                 profile=profile or None,
                 session_item_ids=tuple(request.session_item_ids),
-                page_size=convert.optional_int(request, "page_size", DEFAULT_PAGE),
+                page_size=request.page_size,
                 filter=convert.filter_from_proto(request.filter),
                 placement=request.placement or "home",
                 candidate_count=convert.optional_int(request, "candidate_count", DEFAULT_CANDIDATES),
@@ -60,7 +59,7 @@ class RecommendServicer(pb_grpc.RecommendServiceServicer):
         result = self._port.similar_items(
             request.item_id,
             remaining_s(),
-            page_size=convert.optional_int(request, "page_size", DEFAULT_PAGE),
+            page_size=request.page_size,
             item_filter=convert.filter_from_proto(request.filter),
             placement=request.placement or "similar",
             channels=tuple(request.channels),

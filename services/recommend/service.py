@@ -22,8 +22,8 @@ from services.common.validate import (
     check_channels,
     check_filter,
     check_id,
-    check_page_size,
     check_range,
+    coerced_page_size,
 )
 from services.common.values import now_ms
 from services.recommend.attribution import Attribution, make_token
@@ -98,7 +98,8 @@ class RecommendService:
         """
         item_id = check_id("item_id", item_id)
         check_channels(channels, SIMILAR_CHANNELS)
-        _check_page(page_size, item_filter, placement, timeout_s)
+        page_size = coerced_page_size(page_size)
+        _check_page(item_filter, placement, timeout_s)
         run = self._run(timeout_s)
         found = self._chain.similar(item_id, page_size, item_filter, channels, self._clock_ms(), run)
         return self._named(found, placement, run)
@@ -128,12 +129,12 @@ class RecommendService:
             for place, item_id in enumerate(query.session_item_ids)
         )
         check_range("candidate_count", query.candidate_count, *CANDIDATES)
-        _check_page(query.page_size, query.filter, query.placement, timeout_s)
-        return replace(query, user_id=user_id, session_item_ids=session)
+        page_size = coerced_page_size(query.page_size)
+        _check_page(query.filter, query.placement, timeout_s)
+        return replace(query, user_id=user_id, session_item_ids=session, page_size=page_size)
 
 
-def _check_page(page_size: int, item_filter: ItemFilter, placement: str, timeout_s: float) -> None:
-    check_page_size(page_size)
+def _check_page(item_filter: ItemFilter, placement: str, timeout_s: float) -> None:
     check_filter(item_filter)
     if not _PLACEMENT.fullmatch(placement):
         raise InvalidArgument("placement", "must be 1 to 64 characters of a-z, 0-9, _ and -")

@@ -110,7 +110,10 @@ def test_an_event_is_recorded_and_json_is_one_object_a_row(run: Run) -> None:
         (("um", "404"), "code 500: there is no user '404'"),
         (("recall", "5", "--channel", "x"), "recall_type: 'x' is none of"),
         (("recommend",), "INVALID_ARGUMENT: user_id: one of"),
-        (("recommend", "5", "--page-size", "0"), "INVALID_ARGUMENT: page_size: must be 1 to 100, not 0"),
+        (
+            ("recommend", "5", "--page-size", "-1"),
+            "INVALID_ARGUMENT: page_size: must not be negative, not -1",
+        ),
         (("recommend", "--profile", "age"), "--profile age: write name=value"),
         (("similar", "no-such"), "NOT_FOUND"),
     ],

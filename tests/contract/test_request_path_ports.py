@@ -134,8 +134,8 @@ def test_recall_keeps_to_channels_filter_and_release(path: RequestPath) -> None:
 
 
 def test_recall_refuses_what_is_wrong_by_name(path: RequestPath) -> None:
-    with pytest.raises(InvalidArgument, match="top_k: must be 1 to 1000, not 1000000"):
-        path.recall.recall_items(shopper(), 10**6, T)
+    with pytest.raises(InvalidArgument, match="top_k: must not be negative, not -1"):
+        path.recall.recall_items(shopper(), -1, T)
     with pytest.raises(InvalidArgument, match="channels: 'x' is none of two_tower"):
         path.recall.recall_items(shopper(), 10, T, channels=("x",))
     with pytest.raises(ReleaseNotLoaded, match="'other' is not loaded"):
@@ -295,9 +295,7 @@ BAD_QUERIES = [
     (RecommendQuery(user_id="u", channels=("new",) * 101), "channels: has 101 elements"),
     (RecommendQuery(channels=("trending", "bought_again")), "user_id: one of"),
     (RecommendQuery(), "user_id: one of"),
-    (RecommendQuery(user_id="u", page_size=0), "page_size: must be 1 to 100, not 0"),
-    (RecommendQuery(user_id="u", page_size=-1), "page_size: must be 1 to 100, not -1"),
-    (RecommendQuery(user_id="u", page_size=10**6), "page_size: must be 1 to 100, not 1000000"),
+    (RecommendQuery(user_id="u", page_size=-1), "page_size: must not be negative, not -1"),
     (RecommendQuery(user_id="x" * 10_240), "user_id: is 10240 bytes long"),
     (RecommendQuery(profile={"shoe": "9"}), "attributes.shoe: is not a feature"),
     (RecommendQuery(user_id="u", placement="A b"), "placement: must be"),

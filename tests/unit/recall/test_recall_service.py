@@ -237,10 +237,14 @@ def test_the_embedding_has_length_one(recall: RecallService) -> None:
     assert release == "tiny-20240101T000000Z"
 
 
-@pytest.mark.parametrize("top_k", [0, -1, 1_001, 10**6])
-def test_a_wrong_number_of_candidates_is_refused(recall: RecallService, top_k: int) -> None:
-    with pytest.raises(InvalidArgument, match=r"top_k: .*1 to 1000"):
-        recall.recall_items(SHOPPER, top_k, T)
+def test_the_number_of_candidates_has_a_default_and_a_maximum(recall: RecallService) -> None:
+    lengths = [len(recall.recall_items(SHOPPER, top_k, T).candidates) for top_k in (0, 10, 1_000, 10**6)]
+    assert lengths[:2] == [200, 10]
+    assert lengths[2] == lengths[3] > 200
+    assert [len(recall.similar_items("i3", top_k, T).candidates) for top_k in (0, 5)] == [20, 5]
+    for call in (recall.recall_items, recall.similar_items):
+        with pytest.raises(InvalidArgument, match="top_k: must not be negative, not -1"):
+            call("i3" if call == recall.similar_items else SHOPPER, -1, T)
 
 
 def test_wrong_requests_are_refused_by_name(recall: RecallService) -> None:

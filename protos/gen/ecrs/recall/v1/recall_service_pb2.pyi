@@ -166,7 +166,7 @@ class RecallItemsRequest(_message.Message):
     RELEASE_FIELD_NUMBER: _builtins.int
     COLUMNS_FIELD_NUMBER: _builtins.int
     top_k: _builtins.int
-    """How many candidates, 1 to 1,000; default 200 when not set."""
+    """How many candidates at most: absent or 0 means 200, more than 1,000 means 1,000, negative is INVALID_ARGUMENT."""
     release: _builtins.str
     """The release to use; empty for the current one."""
     columns: _builtins.bool
@@ -263,7 +263,7 @@ class SimilarItemsRequest(_message.Message):
     item_id: _builtins.str
     """The item, 1 to 256 bytes."""
     top_k: _builtins.int
-    """How many, 1 to 1,000; default 20 when not set."""
+    """How many at most: absent or 0 means 20, more than 1,000 means 1,000, negative is INVALID_ARGUMENT."""
     release: _builtins.str
     """The release to use; empty for the current one."""
     @_builtins.property

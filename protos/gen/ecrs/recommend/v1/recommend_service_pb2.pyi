@@ -164,7 +164,7 @@ class RecommendRequest(_message.Message):
     user_id: _builtins.str
     """The shopper's id, at most 256 bytes. An unknown id gets popular and trending items, by demographics if `profile` is given."""
     page_size: _builtins.int
-    """1 to 100, default 20 when not set. Anything else, 0 too, is INVALID_ARGUMENT."""
+    """How many at most: absent or 0 means 20, more than 100 means 100, negative is INVALID_ARGUMENT."""
     placement: _builtins.str
     """Where the list is shown, for the attribution token; [a-z0-9_-], at most 64 bytes. Default "home"."""
     candidate_count: _builtins.int
@@ -274,7 +274,7 @@ class SimilarItemsRequest(_message.Message):
     item_id: _builtins.str
     """The item, 1 to 256 bytes."""
     page_size: _builtins.int
-    """1 to 100, default 20 when not set."""
+    """How many at most: absent or 0 means 20, more than 100 means 100, negative is INVALID_ARGUMENT."""
     placement: _builtins.str
     """Where the list is shown, for the attribution token; [a-z0-9_-], at most 64 bytes. Default "similar"."""
     @_builtins.property
