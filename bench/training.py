@@ -20,7 +20,7 @@ import numpy as np
 
 from engine.features import DAY_MS, Event, UserContext
 from engine.release import Release, list_releases
-from models.config import CONFIGS
+from models.training.config import CONFIGS
 
 _EVENTS, _CANDIDATES, _REPEATS = 600, 200, 300
 

@@ -47,7 +47,7 @@ class Job:
         return {name: np.load(Path(self.folder) / f"{name}.npy") for name in ARRAYS[self.model]}
 
     def rate(self, step: int) -> float:
-        """The learning rate of a step, as models/fitting.py sets it in a single epoch."""
+        """The learning rate of a step, as models/training/fitting.py sets it in a single epoch."""
         share = min(step / self.in_epoch, 1.0) if self.in_epoch else 0.0
         return self.learning_rate * (1.0 - 0.95 * share)
 

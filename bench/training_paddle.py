@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import paddle
 
 from bench.training_job import Arrays, Job, Result, Stopwatch, peak_mib
 from bench.training_samples import CONFIG, read_items
 from engine.features import FeatureEncoder
-from models.fitting import Batches, Checkpoints, fit, rank_batches, tower_batches
+from models.paddle import paddle
 from models.registry import make_ranker, make_tower
-from models.samples import RankSamples, TowerSamples
+from models.training.fitting import Batches, Checkpoints, fit, rank_batches, tower_batches
+from models.training.samples import RankSamples, TowerSamples
 
 
 def make(job: Job, arrays: Arrays) -> tuple[Any, Batches]:

@@ -12,13 +12,13 @@ import numpy.typing as npt
 from bench.training_job import USER_FEEDS, Job
 from engine.features import DAY_MS, FeatureEncoder, FeatureSchema, ItemTable
 from engine.features.encoder import USER_DENSE, sequence_category
-from models.catalogue import build_schema, purchases_before, select_items
-from models.config import QUICK
-from models.dataset import CatalogueEvents, load_prepared
-from models.fitting import rank_batch_size, rank_steps, seed_everything
-from models.moment import encode_items, encode_users, look
 from models.registry import make_ranker, make_tower
-from models.samples import RankSamples, rank_samples, ranked_users, tower_samples
+from models.training.catalogue import build_schema, purchases_before, select_items
+from models.training.config import QUICK
+from models.training.dataset import CatalogueEvents, load_prepared
+from models.training.fitting import rank_batch_size, rank_steps, seed_everything
+from models.training.moment import encode_items, encode_users, look
+from models.training.samples import RankSamples, rank_samples, ranked_users, tower_samples
 
 # Neighbours by cosine: EASE takes half a minute and changes nothing that is measured here. No texts: the
 # networks of bench/training_torch.py read none.

@@ -4,11 +4,12 @@
 
 Each round trains some steps of every contender in a process of its own, one after the other, with the same
 number of threads; medians over the rounds are printed, with their ratio. Paddle runs the product's own loop
-(models/fitting.py), which sets up malloc and matrix kernels itself. PyTorch runs bench/training_torch.py from
-the same first weights on the same batches, once as it comes and once with glibc's malloc told to keep memory
-as the product's loop does ("memory kept"). Exits with 1 if the models are not the same: other parameters, or
-a loss of the first batch (nothing dropped) that differs by more than 1e-4. "CPU ms" is processor time of a
-step, all threads: on a busy machine it says more than the clock, with one thread.
+(models/training/fitting.py), which sets up malloc and matrix kernels itself. PyTorch runs
+bench/training_torch.py from the same first weights on the same batches, once as it comes and once with
+glibc's malloc told to keep memory as the product's loop does ("memory kept"). Exits with 1 if the models are
+not the same: other parameters, or a loss of the first batch (nothing dropped) that differs by more than 1e-4.
+"CPU ms" is processor time of a step, all threads: on a busy machine it says more than the clock, with one
+thread.
 
 PyTorch is not part of the product's environment:
 

@@ -49,7 +49,7 @@ def mlp(inputs: int, hidden: list[int], outputs: int, dropout: float = 0.0) -> n
 
 
 class PiecewiseLinear(nn.Module):
-    """See models/deepfm.py."""
+    """See models/rankers/deepfm.py."""
 
     def __init__(self, job: Job) -> None:
         super().__init__()
@@ -70,7 +70,7 @@ class PiecewiseLinear(nn.Module):
 
 
 class DeepFm(nn.Module):
-    """See models/deepfm.py."""
+    """See models/rankers/deepfm.py."""
 
     def __init__(self, job: Job) -> None:
         super().__init__()
@@ -98,7 +98,7 @@ class DeepFm(nn.Module):
 
 
 class ItemTower(nn.Module):
-    """See models/dssm.py."""
+    """See models/towers/dssm.py."""
 
     def __init__(self, job: Job) -> None:
         super().__init__()
@@ -118,7 +118,7 @@ class ItemTower(nn.Module):
 
 
 class UserTower(nn.Module):
-    """See models/dssm.py."""
+    """See models/towers/dssm.py."""
 
     def __init__(self, job: Job) -> None:
         super().__init__()
@@ -142,7 +142,7 @@ class UserTower(nn.Module):
 
 
 class Dssm(nn.Module):
-    """See models/dssm.py."""
+    """See models/towers/dssm.py."""
 
     def __init__(self, job: Job) -> None:
         super().__init__()
@@ -157,7 +157,7 @@ class Dssm(nn.Module):
 
 
 def dssm_losses(model: Dssm, arrays: Arrays, job: Job, rng: np.random.Generator) -> Iterator[Tensor]:
-    """The loss of each batch; batches are those of models/fitting.py for the same random numbers."""
+    """The loss of each batch; batches are those of models/training/fitting.py for the same random numbers."""
     n_items, every = len(arrays["items"]), arrays["positives"]
     taken = every[every >= 0]
     frequency = np.bincount(taken, minlength=n_items) / len(taken)
@@ -179,7 +179,7 @@ def dssm_losses(model: Dssm, arrays: Arrays, job: Job, rng: np.random.Generator)
 
 
 def deepfm_losses(model: DeepFm, arrays: Arrays, job: Job, rng: np.random.Generator) -> Iterator[Tensor]:
-    """The loss of each batch; batches are those of models/fitting.py for the same random numbers."""
+    """The loss of each batch; batches are those of models/training/fitting.py for the same random numbers."""
     taken, others = np.flatnonzero(arrays["label"] > 0), np.flatnonzero(arrays["label"] <= 0)
     order = rng.permutation(np.concatenate([taken, rng.choice(others, job.negatives, replace=False)]))
     for start in range(0, len(order), job.batch):

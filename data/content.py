@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from models.item_content import MAX_DESCRIPTION, is_picture_address, is_web_address
+from engine.item_content import MAX_DESCRIPTION, is_picture_address, is_web_address
 
 _MARKUP = re.compile(r"</?[a-zA-Z][a-zA-Z0-9]*(?:\s[^<>]*)?/?>|&(?:[a-zA-Z]+|#[0-9]+);")
 _BLOCKS = frozenset(("p", "br", "div", "li", "ul", "ol", "tr", "table", "h1", "h2", "h3", "h4", "h5", "h6"))

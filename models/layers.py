@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from math import prod
 
 import numpy as np
-import paddle
-import paddle.nn.functional as F  # noqa: N812 - its usual name
-from paddle import nn
+
+from models.paddle import F, nn, paddle
 
 Tensor = paddle.Tensor
 

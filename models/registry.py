@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from paddle.utils import unique_name
-
 from engine.features import FeatureSchema
-from models.config import RankConfig, TowerConfig
-from models.deepfm import DeepFm
-from models.dssm import Dssm
+from models.paddle import unique_name
+from models.rankers.deepfm import DeepFm
+from models.towers.dssm import Dssm
+from models.training.config import RankConfig, TowerConfig
 
 # A tower model has .user, .item (layers fed as FeatureEncoder.user_tower and .item_tower say) and .loss;
 # a ranker has forward (fed as FeatureEncoder.rank says) -> logits, and .loss.

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import structlog
 from markupsafe import Markup
 
-from models.item_content import is_picture_address, origin_of
+from engine.item_content import is_picture_address, origin_of
 from webapp.pictures import picture
 
 MAX_REFUSED = 20  # origins that are remembered for the console

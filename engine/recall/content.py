@@ -7,7 +7,7 @@ with it)); the strongest 40 are kept, and the vector has length 1. Terms of very
     score(a, i) = <a, i> · (1 + 0.1 · popularity(i))          where <a, i> >= 0.1
 
 Only items of the release are found; what is asked for may be any item, one that was registered today too.
-``models/content_fit.py`` makes the index and the lists of all items of the data.
+``models/training/content_fit.py`` makes the index and the lists of all items of the data.
 
 Legend: M items of the data, N of them in the release, V terms, Z entries, K neighbours.
 """

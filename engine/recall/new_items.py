@@ -3,8 +3,8 @@
 An item belongs to groups: its category at each level, its brand, maker and so on, and each of those within
 each category level. A user's history says how much of each group they take, how many different items, how
 lately they tried something for the first time, and how often soon after its launch; the past of the whole
-shop says how well such launches do. The score is linear in all of these (``models/new_items_fit.py`` learns
-the weights from earlier launches), so it is a table lookup for each group:
+shop says how well such launches do. The score is linear in all of these (``new_items_fit.py`` of
+``models/training`` learns the weights from earlier launches), so it is a table lookup for each group:
 
     score(user, item) = Σ_g  evidence(user, g(item)) · weights_g  +  prior(g(item))
 

@@ -3,8 +3,8 @@
     score(profile, i) = base[i] + Σ_(values v of the profile) effect[v, i]
 
 Who tells something, but not a certain feature, is in that feature's segment ``feature=``: in surveys, what is
-left out says something too. Base and effects are estimated in ``models/segment_fit.py``; scoring needs numpy
-only.
+left out says something too. Base and effects are estimated in ``models/training/segment_fit.py``; scoring
+needs numpy only.
 Legend: N items, S segments (``feature=value``), M items kept.
 """
 

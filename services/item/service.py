@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Protocol
 
 from engine.errors import InvalidArgument, NotFound, Unavailable
+from engine.item_content import MAX_ADDRESS_BYTES, MAX_DESCRIPTION, is_picture_address, is_web_address
 from engine.types import Category, Item, SearchQuery, SearchResult
-from models.item_content import MAX_ADDRESS_BYTES, MAX_DESCRIPTION, is_picture_address, is_web_address
 from services.common.validate import (
     check_attributes,
     check_count,

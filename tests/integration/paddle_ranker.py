@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import paddle
 
 from engine.features import Event, FeatureEncoder, FeatureSchema, ItemTable, UserContext
 from engine.release import set_current
-from models.config import RankConfig
-from models.deepfm import Calibrated, DeepFm
-from models.export import export_network, serving_layout
+from models.paddle import paddle
+from models.rankers.deepfm import Calibrated, DeepFm
+from models.training.config import RankConfig
+from models.training.export import export_network, serving_layout
 from tests.support.releases import DATA_END, write_release
 
 

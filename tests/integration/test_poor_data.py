@@ -11,8 +11,8 @@ import pytest
 from engine.features import DAY_MS, Event, UserContext
 from engine.recall.new_items_store import read_new_items
 from engine.release import Release, list_releases
-from models.export import onnx_runner, paddle_runner
 from models.train import main
+from models.training.export import onnx_runner, paddle_runner
 from tests.support.poor_data import PARTS, write_poor
 
 pytestmark = pytest.mark.integration

@@ -15,10 +15,10 @@ import pytest
 from data.prepare import main as prepare
 from engine.features import DAY_MS
 from engine.page import Policy
-from models.dataset import load_prepared
-from models.evaluate.pipeline import PipelineError, run_pipeline
-from models.evaluate.protocols import Outcome, run_baseline
-from models.evaluate.retail import RetailSplit, split
+from models.evaluation.pipeline import PipelineError, run_pipeline
+from models.evaluation.protocols import Outcome, run_baseline
+from models.evaluation.retail import RetailSplit, split
+from models.training.dataset import load_prepared
 
 pytestmark = pytest.mark.integration
 

@@ -11,8 +11,8 @@ import pytest
 from engine.features import DAY_MS, Event, UserContext
 from engine.recall.content_store import read_content
 from engine.release import Release, list_releases
-from models.export import onnx_runner, paddle_runner
 from models.train import main
+from models.training.export import onnx_runner, paddle_runner
 from tests.unit.models.prepared import write_prepared
 
 pytestmark = pytest.mark.integration

@@ -20,7 +20,7 @@ from engine.recall.content import ContentNeighbours
 from engine.recall.content_store import write_content
 from engine.recall.segments import Segments
 from engine.release import Channels, ReleaseWriter
-from models.content_fit import fit_content
+from models.training.content_fit import fit_content
 
 N_ITEMS, DIM, NEIGHBOURS = 300, 8, 12
 DATA_END = 1_700_000_000_000

@@ -10,10 +10,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from models.evaluate import ml1m_features, ml1m_train
-from models.evaluate.__main__ import main
-from models.evaluate.ml1m_data import TEST, TRAIN, VALIDATION, load
-from models.rating_kernel import CrossKernels, Histories, RatingKernel, empty_answers
+from models.evaluation.command import main
+from models.evaluation.methods import ml1m_features, ml1m_train
+from models.evaluation.methods.rating_kernel import CrossKernels, Histories, RatingKernel, empty_answers
+from models.evaluation.ml1m_data import TEST, TRAIN, VALIDATION, load
 
 _USERS, _FILMS = 60, 40
 

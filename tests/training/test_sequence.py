@@ -8,11 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import paddle
 import pytest
 
-from models.evaluate.sequence_start import item_factors
-from models.evaluate.sequence_training import (
+from models.evaluation.methods.sequence import SequenceConfig, SequenceTower, ServedTower, served_items
+from models.evaluation.methods.sequence_start import item_factors
+from models.evaluation.methods.sequence_training import (
     Negatives,
     cut_windows,
     encode_users,
@@ -20,8 +20,8 @@ from models.evaluate.sequence_training import (
     train_tower,
     window_batches,
 )
-from models.export import export_network, onnx_runner
-from models.sequence import SequenceConfig, SequenceTower, ServedTower, served_items
+from models.paddle import paddle
+from models.training.export import export_network, onnx_runner
 
 pytestmark = pytest.mark.unit
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import paddle
-import paddle.nn.functional as F  # noqa: N812 - its usual name
 import pytest
 
-from models.sequence import SequenceConfig, SequenceTower
-from models.sequence_ops import SHORT, FastLinear, softmax_gradients
+from models.evaluation.methods.sequence import SequenceConfig, SequenceTower
+from models.evaluation.methods.sequence_ops import SHORT, FastLinear, softmax_gradients
+from models.paddle import F, paddle
 
 pytestmark = pytest.mark.unit
 
@@ -55,7 +54,7 @@ def test_the_softmax_is_the_same_in_one_chunk_and_in_several(monkeypatch: pytest
     x, w = rng.normal(size=(11, 5)).astype(np.float32), rng.normal(size=(7, 5)).astype(np.float32)
     targets = rng.integers(0, 7, 11)
     whole = softmax_gradients(x, w, targets)
-    monkeypatch.setattr("models.sequence_ops._CHUNK", 4)
+    monkeypatch.setattr("models.evaluation.methods.sequence_ops._CHUNK", 4)
     parts = softmax_gradients(x, w, targets)
     for one, other in zip(whole, parts, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-6)

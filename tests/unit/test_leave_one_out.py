@@ -13,16 +13,24 @@ import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
-from models.baselines.neighbours import ItemKnn
-from models.baselines.tuning import Grid
-from models.dataset import load_prepared
-from models.evaluate import leave_one_out
-from models.evaluate.errors import ProtocolError
-from models.evaluate.leave_one_out import arguments, rank, run
-from models.evaluate.sequence_memory import Memory, SequenceWithMemory, standard
-from models.evaluate.sequence_settings import TowerSetup, setup_for
-from models.evaluate.sequences import LeaveOneOut, Sequences, Taken, load_ml1m, load_sasrec, load_shop, split
-from models.sequence import SequenceConfig
+from models.evaluation import leave_one_out
+from models.evaluation.errors import ProtocolError
+from models.evaluation.leave_one_out import arguments, rank, run
+from models.evaluation.methods.baselines.neighbours import ItemKnn
+from models.evaluation.methods.baselines.tuning import Grid
+from models.evaluation.methods.sequence import SequenceConfig
+from models.evaluation.methods.sequence_memory import Memory, SequenceWithMemory, standard
+from models.evaluation.methods.sequence_settings import TowerSetup, setup_for
+from models.evaluation.sequences import (
+    LeaveOneOut,
+    Sequences,
+    Taken,
+    load_ml1m,
+    load_sasrec,
+    load_shop,
+    split,
+)
+from models.training.dataset import load_prepared
 from tests.unit.models.prepared import write_prepared
 
 pytestmark = pytest.mark.unit

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.evaluate.measures import auc
-from models.evaluate.rank_measures import (
+from models.evaluation.measures import auc
+from models.evaluation.rank_measures import (
     calibration,
     expected_calibration_error,
     gauc,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from models.serving_layout import ServingVar, write_serving_layout
+from models.training.serving_layout import ServingVar, write_serving_layout
 
 pytestmark = pytest.mark.unit
 

@@ -15,8 +15,8 @@ from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from engine.errors import EcrsError, NotFound, Unavailable
+from engine.item_content import is_web_address
 from engine.types import Item, Reason, SearchQuery, UserEvent
-from models.item_content import is_web_address
 from webapp.cache import OUTAGES
 from webapp.codec import search_from_json, search_to_json
 from webapp.errors import wants_json

@@ -12,7 +12,7 @@ import tempfile
 import warnings
 from pathlib import Path
 
-from models import openmp
+from models.training.process import provide_libgomp
 from services.common.process import die_with_parent, own_session, wait_for_free_port
 from services.rank.serving import compat
 from services.rank.serving.manifest import BadManifest, RankManifest, read_manifest
@@ -24,7 +24,7 @@ _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 def main(argv: list[str] | None = None) -> int:
     """Run until SIGTERM; returns the exit status. Every failure is one line on stderr."""
     options = _parse(argv)
-    openmp.provide()
+    provide_libgomp()
     own_session()  # PaddleServing kills its process group when it fails; ours must hold nobody else
     die_with_parent()
     if not wait_for_free_port(options.host, options.port, wait_s=2.0):

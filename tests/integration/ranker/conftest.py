@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from models.serving_layout import ServingVar, write_serving_layout
+from models.training.serving_layout import ServingVar, write_serving_layout
 from tests.integration.programs import Program, free_port
 from tests.integration.ranker.tiny_release import BATCHES, DENSE, FIELDS, MODULE, RELEASE, Release
 

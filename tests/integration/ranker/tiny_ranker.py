@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import paddle
-import paddle2onnx
+
+from models.paddle import paddle
 
 FIELDS, DENSE, BUCKETS = 3, 2, 50
 BATCHES = (1, 7, 32, 200, 513, 1500)
@@ -34,6 +34,8 @@ class TinyRanker(paddle.nn.Layer):  # type: ignore[misc]  # Paddle has no types
 
 def main(folder: Path) -> None:
     """Write model.json, model.pdiparams, model.onnx and cases.npz."""
+    import paddle2onnx  # noqa: PLC0415 - imports Paddle, which models.paddle must do first
+
     paddle.seed(7)
     ranker = TinyRanker()
     ranker.eval()

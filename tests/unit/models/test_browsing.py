@@ -7,7 +7,7 @@ import pytest
 
 from engine.features import History
 from engine.vocabulary import HISTORY_EVENT_TYPES
-from models.browsing import ON_TARGET, browse, has_browsing
+from models.training.browsing import ON_TARGET, browse, has_browsing
 
 pytestmark = pytest.mark.unit
 

@@ -9,8 +9,8 @@ import pytest
 
 from engine.features import DAY_MS, STATS, Event, FeatureEncoder, ItemTable, UserContext
 from engine.recall.repeat import bought_again, looked_at
-from models.candidates import merge, similar_to_history
-from models.channels import Purchases, item_stats, neighbours, new_items, popular, trending
+from models.training.candidates import merge, similar_to_history
+from models.training.channels import Purchases, item_stats, neighbours, new_items, popular, trending
 from tests.unit.models.conftest import NOW
 
 pytestmark = pytest.mark.unit

@@ -12,7 +12,7 @@ from engine.features.text import TextHasher
 from engine.recall.content import KEPT, ContentNeighbours, confirmed_by_purchases
 from engine.recall.content_store import read_content
 from engine.release import Release, ReleaseError
-from models.content_fit import NEIGHBOURS, fit_content
+from models.training.content_fit import NEIGHBOURS, fit_content
 from tests.support.gifts import gifts
 from tests.support.releases import N_ITEMS, records, write_release
 

@@ -9,8 +9,8 @@ from types import ModuleType
 import pytest
 from rich.console import Console
 
-from models.evaluate.__main__ import ENTRIES, Entry, main
-from models.evaluate.errors import ProtocolError
+from models.evaluation.command import ENTRIES, Entry, main
+from models.evaluation.errors import ProtocolError
 
 pytestmark = pytest.mark.unit
 

@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from models.baselines.registry import METHODS
-from models.evaluate.__main__ import main
-from models.evaluate.files import read_files
+from models.evaluation.command import main
+from models.evaluation.files import read_files
+from models.evaluation.methods.baselines.registry import METHODS
 
 pytestmark = pytest.mark.unit
 

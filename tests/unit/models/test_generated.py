@@ -8,11 +8,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from models.baselines import METHODS
-from models.evaluate.__main__ import main
-from models.evaluate.generated import SparseConfig, generate, write
-from models.evaluate.leave_one_out import measures, rank
-from models.evaluate.sequences import load_sasrec, split
+from models.evaluation.command import main
+from models.evaluation.generated import SparseConfig, generate, write
+from models.evaluation.leave_one_out import measures, rank
+from models.evaluation.methods.baselines import METHODS
+from models.evaluation.sequences import load_sasrec, split
 
 pytestmark = pytest.mark.unit
 

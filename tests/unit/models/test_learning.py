@@ -6,16 +6,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import paddle
 import pytest
 
 from engine.features import FeatureEncoder, FeatureSchema, ItemTable, cross_names, rank_slots
-from models.catalogue import build_schema
-from models.config import QUICK, RankConfig, TowerConfig
-from models.dataset import CatalogueEvents, PreparedData, load_prepared
-from models.deepfm import PiecewiseLinear
-from models.evaluate import auc, platt, recall_ndcg
-from models.fitting import (
+from models.evaluation import auc, platt, recall_ndcg
+from models.paddle import paddle
+from models.rankers.deepfm import PiecewiseLinear
+from models.registry import RANKERS, TOWERS, make_ranker, make_tower
+from models.training.catalogue import build_schema
+from models.training.config import QUICK, RankConfig, TowerConfig
+from models.training.dataset import CatalogueEvents, PreparedData, load_prepared
+from models.training.fitting import (
     Checkpoints,
     encode,
     fit,
@@ -25,8 +26,7 @@ from models.fitting import (
     seed_everything,
     tower_batches,
 )
-from models.registry import RANKERS, TOWERS, make_ranker, make_tower
-from models.samples import RankSamples, TowerSamples, tower_samples
+from models.training.samples import RankSamples, TowerSamples, tower_samples
 from tests.unit.models.prepared import write_prepared
 
 pytestmark = pytest.mark.unit

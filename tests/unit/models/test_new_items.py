@@ -10,12 +10,12 @@ import pytest
 
 from engine.features import DAY_MS, Event, FeatureSchema, UserContext
 from engine.recall.new_items import EVIDENCE, Bins, NewItemModel, Taken, evidence, group_columns, group_keys
-from models.catalogue import build_schema
-from models.config import CONFIGS
-from models.dataset import PreparedData, load_prepared
-from models.evaluate.__main__ import main
-from models.evaluate.new_items import MEASURES, measured, per_user, question
-from models.new_items_fit import NewItemFit
+from models.evaluation.command import main
+from models.evaluation.new_items import MEASURES, measured, per_user, question
+from models.training.catalogue import build_schema
+from models.training.config import CONFIGS
+from models.training.dataset import PreparedData, load_prepared
+from models.training.new_items_fit import NewItemFit
 from tests.support.launches import CATEGORIES, START, USERS, write_launches
 
 pytestmark = pytest.mark.unit

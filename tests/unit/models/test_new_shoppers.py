@@ -10,14 +10,14 @@ import pytest
 
 from engine.features import DAY_MS, FeatureEncoder, ItemTable, UserContext, cross_names
 from engine.page import blend
-from models.catalogue import build_schema, purchases_before
-from models.cold import hold_out
-from models.config import QUICK, TrainConfig
-from models.dataset import CatalogueEvents, DataFault, PreparedData, load_prepared
-from models.moment import look
-from models.new_shoppers import encode_new, new_shopper_samples
+from models.evaluation.cold import hold_out
 from models.registry import make_tower
-from models.samples import tower_samples
+from models.training.catalogue import build_schema, purchases_before
+from models.training.config import QUICK, TrainConfig
+from models.training.dataset import CatalogueEvents, DataFault, PreparedData, load_prepared
+from models.training.moment import look
+from models.training.new_shoppers import encode_new, new_shopper_samples
+from models.training.samples import tower_samples
 from tests.unit.models.prepared import ITEMS, write_prepared
 
 pytestmark = pytest.mark.unit

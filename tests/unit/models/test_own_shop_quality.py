@@ -14,9 +14,9 @@ import pytest
 
 from data.prepare import main as prepare
 from engine.features import DAY_MS
-from models.dataset import DataFault, load_prepared
-from models.evaluate.__main__ import main
-from models.evaluate.retail import LastDays, cut_of, fewest_buyers, window_days
+from models.evaluation.command import main
+from models.evaluation.retail import LastDays, cut_of, fewest_buyers, window_days
+from models.training.dataset import DataFault, load_prepared
 
 pytestmark = pytest.mark.unit
 

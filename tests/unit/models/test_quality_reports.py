@@ -12,19 +12,19 @@ import scipy.sparse
 from rich.console import Console
 
 from engine.features import DAY_MS
-from models.config import TrainConfig
-from models.dataset import PreparedData, load_prepared
-from models.evaluate import trained
-from models.evaluate.__main__ import main
-from models.evaluate.candidates import Scored, rank_metrics
-from models.evaluate.cold_users import measured, ratio
-from models.evaluate.compare import differences
-from models.evaluate.errors import ProtocolError
-from models.evaluate.protocols import run_baseline
-from models.evaluate.ranking import interval, intervals
-from models.evaluate.retail import RetailSplit, cut_of, split
-from models.evaluate.seeds import combine
-from models.evaluate.segments import new_item_shares, new_rows, segments_of
+from models.evaluation import trained
+from models.evaluation.candidates import Scored, rank_metrics
+from models.evaluation.cold_users import measured, ratio
+from models.evaluation.command import main
+from models.evaluation.compare import differences
+from models.evaluation.errors import ProtocolError
+from models.evaluation.protocols import run_baseline
+from models.evaluation.ranking import interval, intervals
+from models.evaluation.retail import RetailSplit, cut_of, split
+from models.evaluation.seeds import combine
+from models.evaluation.segments import new_item_shares, new_rows, segments_of
+from models.training.config import TrainConfig
+from models.training.dataset import PreparedData, load_prepared
 from tests.unit.models.prepared import write_prepared
 
 pytestmark = pytest.mark.unit
@@ -190,15 +190,22 @@ def test_code_that_trains_otherwise_is_another_release(tmp_path: Path) -> None:
 
 def test_what_trains_is_found_by_its_imports() -> None:
     root = Path(trained.__file__).parents[2]
-    found = {str(path.relative_to(root)) for path in trained.sources(root / "models" / "train.py")}
+    found = {str(path.relative_to(root)) for path in trained.sources(root / "models" / "training" / "run.py")}
     needed = (
-        "models/train.py",
-        "models/deepfm.py",
+        "models/training/run.py",
+        "models/rankers/deepfm.py",
         "engine/features/__init__.py",
-        "models/evaluate/measures.py",
+        "models/evaluation/measures.py",
     )
     assert set(needed) <= found
-    assert not {"models/cold.py", "models/evaluate/plots.py", "models/baselines/linear.py"} & found
+    assert (
+        not {
+            "models/evaluation/cold.py",
+            "models/evaluation/plots.py",
+            "models/evaluation/methods/baselines/linear.py",
+        }
+        & found
+    )
 
 
 def test_a_release_is_trained_once(

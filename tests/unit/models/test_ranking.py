@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import scipy.sparse
 
-from models.evaluate import mean_metrics, recall_ndcg, recall_of_truth
-from models.evaluate.ranking import (
+from models.evaluation import mean_metrics, recall_ndcg, recall_of_truth
+from models.evaluation.ranking import (
     NOBODY,
     RankedLists,
     coverage,

@@ -9,15 +9,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from engine.features import DAY_MS
-from models.baselines.boosted import pair_features
-from models.baselines.linear import Ease
-from models.baselines.neighbours import ItemKnn, TifuKnn
-from models.baselines.simple import CategoryPopularity, PersonalFrequency, Popularity
-from models.channels import popular
-from models.dataset import load_prepared
-from models.evaluate.__main__ import main
-from models.evaluate.protocols import run_baseline, write_lists
-from models.evaluate.retail import RetailSplit, cut_of, split
+from models.evaluation.command import main
+from models.evaluation.methods.baselines.boosted import pair_features
+from models.evaluation.methods.baselines.linear import Ease
+from models.evaluation.methods.baselines.neighbours import ItemKnn, TifuKnn
+from models.evaluation.methods.baselines.simple import CategoryPopularity, PersonalFrequency, Popularity
+from models.evaluation.protocols import run_baseline, write_lists
+from models.evaluation.retail import RetailSplit, cut_of, split
+from models.training.channels import popular
+from models.training.dataset import load_prepared
 from tests.unit.models.prepared import write_prepared
 
 pytestmark = pytest.mark.unit

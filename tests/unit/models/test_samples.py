@@ -10,10 +10,10 @@ import pytest
 
 from engine.features import DAY_MS, Event, FeatureEncoder, ItemTable, UserContext
 from engine.vocabulary import HISTORY_EVENT_TYPES
-from models.catalogue import build_schema, purchases_before, select_items, table_at
-from models.config import QUICK, CatalogueConfig
-from models.dataset import CatalogueEvents, DataFault, PreparedData, load_prepared
-from models.samples import active_users, context_of, past_of, ranked_users, tower_samples
+from models.training.catalogue import build_schema, purchases_before, select_items, table_at
+from models.training.config import QUICK, CatalogueConfig
+from models.training.dataset import CatalogueEvents, DataFault, PreparedData, load_prepared
+from models.training.samples import active_users, context_of, past_of, ranked_users, tower_samples
 from tests.unit.models.prepared import ITEMS, START, USERS, write_prepared
 
 pytestmark = pytest.mark.unit

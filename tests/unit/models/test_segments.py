@@ -10,8 +10,8 @@ import pytest
 from engine.features import DAY_MS
 from engine.recall.segments import Profile, Segments
 from engine.release import Release, ReleaseError, ReleaseWriter
-from models.channels import Purchases
-from models.segment_fit import fit_segments
+from models.training.channels import Purchases
+from models.training.segment_fit import fit_segments
 from tests.support.releases import write_release
 from tests.unit.models.conftest import NOW
 

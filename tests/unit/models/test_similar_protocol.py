@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from models.channels import Purchases
-from models.dataset import load_prepared
-from models.evaluate.__main__ import main
-from models.evaluate.similar import K, filled, groups, levels, measured
+from models.evaluation.command import main
+from models.evaluation.similar import K, filled, groups, levels, measured
+from models.training.channels import Purchases
+from models.training.dataset import load_prepared
 from tests.support.gifts import gifts
 from tests.unit.models.prepared import ITEMS, write_prepared
 

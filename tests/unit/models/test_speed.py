@@ -6,13 +6,12 @@ import platform
 from pathlib import Path
 
 import numpy as np
-import paddle
-import paddle.nn.functional as F  # noqa: N812 - its usual name
 import pytest
 
-from models import allocator, mkl
-from models.fitting import seed_everything
 from models.layers import Dropout, log_sum_exp, unit
+from models.paddle import F, paddle
+from models.training import process
+from models.training.fitting import seed_everything
 
 pytestmark = pytest.mark.unit
 
@@ -22,7 +21,7 @@ SIZE = 40_000_000  # bytes; of up to 32 MiB glibc keeps some by itself, and NumP
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be told")
 def test_glibc_keeps_what_is_freed() -> None:
-    assert allocator.keep_freed_memory()
+    assert process.keep_freed_memory()
     takes = range(20)
     assert len(b"x" * SIZE) == SIZE
     before = minor_faults()
@@ -38,8 +37,8 @@ def minor_faults() -> int:
 
 
 def test_without_glibc_nothing_is_changed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(allocator.ctypes, "CDLL", lambda name: object())
-    assert not allocator.keep_freed_memory()
+    monkeypatch.setattr(process.ctypes, "CDLL", lambda name: object())
+    assert not process.keep_freed_memory()
 
 
 @pytest.mark.parametrize(
@@ -54,8 +53,8 @@ def test_without_glibc_nothing_is_changed(monkeypatch: pytest.MonkeyPatch) -> No
 def test_kernels_are_those_of_the_processor(tmp_path: Path, maker: str, flags: str, expected: str) -> None:
     info = tmp_path / "cpuinfo"
     info.write_text(f"vendor_id\t: {maker}\nflags\t\t: {flags}\n\nvendor_id\t: {maker}\nflags\t\t: none\n")
-    assert mkl.best_kernels(info) == expected
-    assert mkl.best_kernels(tmp_path / "nosuch") == ""
+    assert process.best_kernels(info) == expected
+    assert process.best_kernels(tmp_path / "nosuch") == ""
 
 
 def test_what_the_environment_says_of_the_kernels_stays(
@@ -64,8 +63,8 @@ def test_what_the_environment_says_of_the_kernels_stays(
     info = tmp_path / "cpuinfo"
     info.write_text(f"vendor_id\t: AuthenticAMD\nflags\t\t: {WIDE}\n")
     monkeypatch.setenv("MKL_DEBUG_CPU_TYPE", "4")
-    mkl.use_wide_vectors(info)
-    assert mkl.os.environ["MKL_DEBUG_CPU_TYPE"] == "4"
+    process.use_wide_vectors(info)
+    assert process.os.environ["MKL_DEBUG_CPU_TYPE"] == "4"
 
 
 @pytest.mark.parametrize("shape", [(1, 7, 5), (33, 65, 17), (256, 650, 128)])

@@ -10,16 +10,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import paddle
 import pytest
 
 from engine.features import FeatureEncoder, FeatureSchema, ItemTable, text
 from engine.features.text import TextHasher, parts, words
-from models.catalogue import build_schema
-from models.config import QUICK, TowerConfig
-from models.dataset import load_prepared
-from models.export import TOLERANCE, export_network
+from models.paddle import paddle
 from models.registry import make_tower
+from models.training.catalogue import build_schema
+from models.training.config import QUICK, TowerConfig
+from models.training.dataset import load_prepared
+from models.training.export import TOLERANCE, export_network
 from tests.unit.models.conftest import DESCRIPTION, NOW, record
 from tests.unit.models.prepared import write_prepared
 

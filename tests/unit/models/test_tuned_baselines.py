@@ -10,17 +10,17 @@ import pytest
 from rich.console import Console
 
 from engine.features import DAY_MS
-from models.baselines.factors import ImplicitAls
-from models.baselines.linear import Ease
-from models.baselines.recent import EaseTrend, RecentPopularity, sales_trend
-from models.baselines.registry import GRIDS
-from models.baselines.tuning import Grid, choose
-from models.channels import Purchases
-from models.dataset import load_prepared
-from models.evaluate import protocols
-from models.evaluate.__main__ import main
-from models.evaluate.protocols import run_baseline
-from models.evaluate.retail import LastDays, RetailSplit
+from models.evaluation import protocols
+from models.evaluation.command import main
+from models.evaluation.methods.baselines.factors import ImplicitAls
+from models.evaluation.methods.baselines.linear import Ease
+from models.evaluation.methods.baselines.recent import EaseTrend, RecentPopularity, sales_trend
+from models.evaluation.methods.baselines.registry import GRIDS
+from models.evaluation.methods.baselines.tuning import Grid, choose
+from models.evaluation.protocols import run_baseline
+from models.evaluation.retail import LastDays, RetailSplit
+from models.training.channels import Purchases
+from models.training.dataset import load_prepared
 from tests.unit.models.prepared import write_prepared
 
 pytestmark = pytest.mark.unit

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engine.features import DAY_MS
-from models.windows import validation_window
+from models.training.windows import validation_window
 
 
 @pytest.mark.parametrize(("span", "length"), [(60, 10), (168, 28), (600, 28)])

@@ -1,0 +1,1 @@
+"""What is measured but does not ship: baselines, and networks that no release contains."""
