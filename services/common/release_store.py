@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Generic, TypeVar
@@ -16,6 +17,7 @@ from typing import Generic, TypeVar
 import structlog
 
 from engine.errors import EcrsError, ReleaseNotLoaded
+from services.common.epochs import Epochs, Reading
 from services.common.follower import Follower
 from services.common.memory import settle
 from services.common.redis import Redis, redis_errors
@@ -38,10 +40,11 @@ class ReleaseStore(Generic[T]):
         load: makes the object from a release's folder; may take long and raise anything.
         redis: where `ecrs:release` is; None without Redis.
         warm: called with the new object before anyone else sees it, to pay first-use costs.
+        close: called with an object that is not needed any more, after the last request that may use it.
         poll_s: seconds between two looks at the name.
 
-    A release that cannot be loaded or warmed is logged and changes nothing. Older releases are let go of, and
-    freed when the last request that still uses them ends. Thread-safe.
+    A release that cannot be loaded or warmed is logged and changes nothing. Requests call `get` within
+    `reading()`: what they got stays open until they end. Thread-safe.
     """
 
     def __init__(
@@ -51,9 +54,11 @@ class ReleaseStore(Generic[T]):
         redis: Redis | None = None,
         *,
         warm: Callable[[T], object] | None = None,
+        close: Callable[[T], object] | None = None,
         poll_s: float = 1.0,
     ) -> None:
-        self._dir, self._load, self._redis, self._warm = artifacts_dir, load, redis, warm
+        self._dir, self._load, self._redis, self._warm, self._close = artifacts_dir, load, redis, warm, close
+        self._epochs = Epochs()
         # (current name, loaded by name): replaced as one, never changed, so that readers need no lock
         self._state: tuple[str, dict[str, T]] = ("", {})
         self._why_not = "no release is current yet: run `make train`"
@@ -68,9 +73,15 @@ class ReleaseStore(Generic[T]):
         return self
 
     def close(self) -> None:
-        """Stop looking and let go of everything."""
+        """Stop looking, and close everything once the requests in progress have ended."""
         self._follower.close()
-        self._state = ("", {})
+        with self._refreshing:
+            (_, loaded), self._state = self._state, ("", {})
+            self._retire(*loaded.values())
+
+    def reading(self) -> Reading:
+        """A context manager for a request: what `get` returns inside is not closed before it is left."""
+        return self._epochs.reading()
 
     @property
     def current(self) -> str:
@@ -115,8 +126,12 @@ class ReleaseStore(Generic[T]):
             if not folder.is_dir():
                 raise ReleaseNotLoaded(f"there is no folder {name} in {self._dir}")
             loaded = self._load(folder)
-            if self._warm is not None:
-                self._warm(loaded)
+            try:
+                if self._warm is not None:
+                    self._warm(loaded)
+            except Exception:
+                self._retire(loaded)
+                raise
         except Exception as error:
             # Whatever a loader raises, the release that is loaded goes on serving.
             self._broken = (name, time.monotonic() + _RETRY_BROKEN_S)
@@ -131,6 +146,12 @@ class ReleaseStore(Generic[T]):
         current, before = self._state
         keep = {current: before[current]} if current else {}
         self._state = (name, {**keep, name: loaded})
+        self._retire(*(old for known, old in before.items() if known not in self._state[1]))
+
+    def _retire(self, *loaded: T) -> None:
+        if self._close is not None:
+            for one in loaded:
+                self._epochs.retire(partial(self._close, one))
 
     def _named(self) -> str:
         """The name that should be current; what is, while nobody can say otherwise."""

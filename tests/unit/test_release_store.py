@@ -7,6 +7,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,11 @@ class Loaded:
 
     def __init__(self, folder: Path) -> None:
         self.text = (folder / "content").read_text("utf-8")
-        self.warm = False
+        self.warm = self.closed = False
+
+    def close(self) -> None:
+        assert not self.closed
+        self.closed = True
 
     def warm_up(self) -> None:
         self.warm = True
@@ -41,7 +46,7 @@ def artifacts(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def store(artifacts: Path) -> Iterator[ReleaseStore[Loaded]]:
-    made = ReleaseStore(artifacts, Loaded, warm=Loaded.warm_up, poll_s=0.02)
+    made = ReleaseStore(artifacts, Loaded, warm=Loaded.warm_up, close=Loaded.close, poll_s=0.02)
     yield made
     made.close()
 
@@ -100,6 +105,90 @@ def test_an_old_release_is_freed_after_its_last_request(store: ReleaseStore[Load
     del in_use
     gc.collect()
     assert reference() is None
+
+
+def test_what_is_dropped_is_closed_after_the_last_request_that_may_use_it(
+    store: ReleaseStore[Loaded], artifacts: Path
+) -> None:
+    make_current(artifacts, "r1")
+    store.open()
+    loaded = {}
+    begun: dict[str, ExitStack] = {}
+    for name in ("r1", "r2", "r3"):
+        make_current(artifacts, name)
+        store.refresh()
+        begun[name] = ExitStack()
+        begun[name].enter_context(store.reading())
+        loaded[name] = store.get()
+    store.close()
+
+    assert not any(one.closed for one in loaded.values())
+    begun["r2"].close()
+    assert not loaded["r1"].closed  # the request that began with r1 is still in progress
+    begun["r1"].close()
+    assert loaded["r1"].closed
+    assert not loaded["r3"].closed  # kept by its own request only
+    begun["r3"].close()
+    assert all(one.closed for one in loaded.values())
+
+
+def test_the_release_before_stays_open_and_the_one_before_that_is_closed_at_once_without_requests(
+    store: ReleaseStore[Loaded], artifacts: Path
+) -> None:
+    loaded = []
+    for name in ("r1", "r2", "r3"):
+        make_current(artifacts, name)
+        store.refresh()
+        loaded.append(store.get())
+
+    assert [one.closed for one in loaded] == [True, False, False]
+    make_current(artifacts, "r1")
+    store.refresh()
+    assert store.get() is not loaded[0]
+    assert [one.closed for one in loaded] == [True, True, False]
+
+
+def test_a_release_that_does_not_warm_is_closed(artifacts: Path) -> None:
+    made: list[Loaded] = []
+
+    def fail(loaded: Loaded) -> None:
+        made.append(loaded)
+        raise ValueError("cold")
+
+    store = ReleaseStore(artifacts, Loaded, warm=fail, close=Loaded.close)
+    make_current(artifacts, "r1")
+    store.refresh()
+
+    assert [one.closed for one in made] == [True]
+
+
+def test_no_request_sees_a_closed_release_while_releases_change(
+    store: ReleaseStore[Loaded], artifacts: Path
+) -> None:
+    make_current(artifacts, "r1")
+    store.open()
+    seen: list[bool] = []
+    stop = threading.Event()
+
+    def request() -> None:
+        while not stop.is_set():
+            with store.reading():
+                loaded = store.get()
+                time.sleep(0.001)
+                seen.append(loaded.closed)
+
+    threads = [threading.Thread(target=request) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for number in range(60):
+        make_current(artifacts, f"r{number % 3 + 1}")
+        store.refresh()
+    stop.set()
+    for thread in threads:
+        thread.join()
+
+    assert seen
+    assert not any(seen)
 
 
 def test_a_roll_back_uses_what_is_still_loaded(store: ReleaseStore[Loaded], artifacts: Path) -> None:
