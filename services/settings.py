@@ -4,6 +4,7 @@ Every setting is an environment variable `ECRS_<NAME>`, or a line of the file `.
 `docs/configuration.md` is generated from this file.
 """
 
+import os
 import re
 from pathlib import Path
 from typing import Literal
@@ -87,8 +88,22 @@ class Settings(BaseSettings):
 
     # Behaviour
     deadline_ms: int = Field(300, ge=10, le=10_000, description="Deadline of one recommendation as a whole.")
+    topology: Literal["separate", "together"] = Field(
+        "separate",
+        description="separate: each service in processes of its own, calls over gRPC; together: "
+        "ECRS_WORKERS equal processes with all five services each, calls in process.",
+    )
+    workers: int = Field(
+        0,
+        ge=0,
+        le=64,
+        description="Processes of the topology together; 0: as many as cores, 2 at least and 8 at most.",
+    )
     processes: int = Field(
-        1, ge=1, le=64, description="Processes per service, sharing its port (SO_REUSEPORT)."
+        1,
+        ge=1,
+        le=64,
+        description="Processes per service of the topology separate, sharing its port (SO_REUSEPORT).",
     )
     threads: int = Field(4, ge=1, le=64, description="Threads per process of user, item, recall and rank.")
     recommend_threads: int = Field(
@@ -198,6 +213,12 @@ class Settings(BaseSettings):
         """host:port of one of the five services."""
         return getattr(self, f"{service}_address") or f"127.0.0.1:{self.port(service)}"
 
+    def worker_processes(self) -> int:
+        """Processes of the topology together."""
+        # macOS cannot say which cores a process may use
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return self.workers or min(max(cores, 2), 8)
+
     def redis(self) -> str:
         """URL of Redis, embedded or not."""
         return self.redis_url or f"redis://127.0.0.1:{self.port('redis')}/0"
@@ -223,6 +244,9 @@ class Settings(BaseSettings):
         """URL of the ranker's predictor."""
         return self.rank_predictor or f"serving://127.0.0.1:{self.port('serving')}"
 
+
+SERVICES = ("user", "item", "recall", "rank", "recommend")
+"""The five services; each asks only those before it."""
 
 PORTS = {
     "user": 8910,

@@ -1,8 +1,8 @@
 """The composition root: from settings to services, clients and apps. Nothing else makes connections.
 
 `<name>_service` and `<name>_part` are a service in this process, `<name>_client` the same port over gRPC,
-`<name>_app` what a server process of it runs. Nothing connects before its first call, so a dependency may
-start later.
+`<name>_app` what a server process of it runs; `together_apps` are all five in one process. Nothing connects
+before its first call, so a dependency may start later.
 """
 
 from services.bootstrap.parts import Part, target
@@ -26,6 +26,7 @@ from services.bootstrap.stores import (
     user_client,
     user_service,
 )
+from services.bootstrap.together import together_apps
 from services.bootstrap.web import WebClients, web_clients
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "recommend_client",
     "recommend_part",
     "target",
+    "together_apps",
     "user_app",
     "user_client",
     "user_service",

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from services import __version__
-from services.common import redis
+from services.bootstrap.shared import Shared
 from services.common.publisher import Publisher
 from services.common.rpc import App, CallStats, Servicer, Target
 from services.settings import Settings
 
 T = TypeVar("T")
+
+Close = Callable[[], object]
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,11 @@ class Part(Generic[T]):
 
     service: T
     ready: Callable[[], None]
-    close: Callable[[], None]
+    close: Close
+
+    def and_close(self, close: Close) -> Part[T]:
+        """The same part; when it is closed, `close` is called after its own."""
+        return replace(self, close=closing(self.close, close))
 
 
 def target(settings: Settings, service: str, *, greenlets: bool = False) -> Target:
@@ -31,33 +37,33 @@ def target(settings: Settings, service: str, *, greenlets: bool = False) -> Targ
 
 
 def app(
-    settings: Settings,
+    shared: Shared,
     name: str,
     servicers: Sequence[Servicer],
     ready: Callable[[], None],
-    close: Callable[[], None],
-    release: Callable[[], str] = str,
+    close: Close,
+    stats: CallStats | None = None,
 ) -> App:
     """What a server process runs, publishing its figures until it is closed.
 
     Args:
-        release: name of the release in use.
+        stats: where its calls are counted.
     """
-    stats = CallStats()
+    counted = stats or CallStats()
     publisher = Publisher(
-        name, stats.last_minute, release, __version__, redis.connect(settings.redis(), max_connections=1)
+        name, counted.last_minute, lambda: shared.releases.current, __version__, shared.redis
     ).open()
     return App(
         name,
         servicers,
         ready=ready,
         close=closing(publisher.close, close),
-        stats=stats,
-        token=settings.service_token.get_secret_value(),
+        stats=counted,
+        token=shared.settings.service_token.get_secret_value(),
     )
 
 
-def closing(*closes: Callable[[], object]) -> Callable[[], None]:
+def closing(*closes: Close) -> Callable[[], None]:
     """One call that makes all of these, in order."""
 
     def close() -> None:

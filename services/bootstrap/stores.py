@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from engine.features.table import STATS
-from engine.release import Release
-from services.bootstrap.parts import Part, app, closing, target
+from services.bootstrap.parts import Close, Part, app, closing, target
+from services.bootstrap.shared import Shared
 from services.common import redis
-from services.common.release_store import ReleaseStore
-from services.common.rpc import App
+from services.common.rpc import App, CallStats
 from services.item import original as item_original
 from services.item import server as item_server
 from services.item.client import ItemClient
@@ -36,15 +32,20 @@ def user_client(settings: Settings) -> UserClient:
 
 def user_app(settings: Settings) -> App:
     """The user service as a server; ready while Redis answers."""
-    store = RedisUserStore(redis.connect(settings.redis()))
-    users = UserService(store)
-    return app(
-        settings,
-        "user",
-        [user_server.servicer(users), user_original.servicer(users)],
-        ready=store.check,
-        close=store.close,
-    )
+    shared = Shared(settings, "user")
+    return serve_user(shared, make_user(shared), shared.close)
+
+
+def make_user(shared: Shared) -> Part[UserService]:
+    """The user service over what this process shares."""
+    store = RedisUserStore(shared.redis)
+    return Part(UserService(store), ready=store.check, close=closing())
+
+
+def serve_user(shared: Shared, part: Part[UserService], close: Close, stats: CallStats | None = None) -> App:
+    """The user service by both contracts; `close` is called after its own."""
+    servicers = [user_server.servicer(part.service), user_original.servicer(part.service)]
+    return app(shared, "user", servicers, part.ready, closing(part.close, close), stats)
 
 
 def item_service(settings: Settings) -> ItemService:
@@ -59,42 +60,29 @@ def item_client(settings: Settings) -> ItemClient:
 
 def item_app(settings: Settings) -> App:
     """The item service as a server; ready once its search is built, while Redis answers."""
-    part, releases = _item(settings)
-    return app(
-        settings,
-        "item",
-        [item_server.servicer(part.service), item_original.servicer(part.service)],
-        ready=part.ready,
-        close=part.close,
-        release=lambda: releases.current,
-    )
+    shared = Shared(settings, "item")
+    return serve_item(shared, make_item(shared), shared.close)
 
 
 def item_part(settings: Settings) -> Part[ItemService]:
     """The item service in this process with its search, which is built in the background."""
-    part, _ = _item(settings)
-    return part
+    shared = Shared(settings, "item")
+    return make_item(shared).and_close(shared.close)
 
 
-def _item(settings: Settings) -> tuple[Part[ItemService], ReleaseStore[Popularity]]:
-    client = redis.connect(settings.redis())
-    store = RedisItemStore(client)
-
-    def load(folder: Path) -> Popularity:
-        release = Release.load(folder, verify=False)  # checksums are recall's business
-        bought = release.items.stats[:, STATS.index("popularity_90d")].tolist()
-        return Popularity(release.name, dict(zip(release.items.ids, bought, strict=True)))
-
-    releases = ReleaseStore(settings.artifacts_dir, load, client).open()
-    search = SearchFeed(store, releases.get).open()
+def make_item(shared: Shared) -> Part[ItemService]:
+    """The item service with its search over what this process shares."""
+    store = RedisItemStore(shared.redis)
+    search = SearchFeed(store, shared.stage(Popularity).get).open()
 
     def ready() -> None:
         store.check()
         _ = search.engine  # raises Unavailable until it is built
 
-    part = Part(
-        ItemService(store, search),
-        ready=ready,
-        close=closing(search.close, releases.close, store.close),
-    )
-    return part, releases
+    return Part(ItemService(store, search), ready=ready, close=search.close)
+
+
+def serve_item(shared: Shared, part: Part[ItemService], close: Close, stats: CallStats | None = None) -> App:
+    """The item service by both contracts; `close` is called after its own."""
+    servicers = [item_server.servicer(part.service), item_original.servicer(part.service)]
+    return app(shared, "item", servicers, part.ready, closing(part.close, close), stats)

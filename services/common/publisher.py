@@ -23,7 +23,7 @@ class Publisher:
         rpcs: the last minute, by RPC.
         release: name of the release in use; "" for none.
         version: of the program.
-        redis: of its own; closed with it.
+        redis: written to; not closed with it.
     """
 
     def __init__(
@@ -47,7 +47,6 @@ class Publisher:
     def close(self) -> None:
         """End."""
         self._follower.close()
-        self._redis.close()
 
     def publish(self) -> None:
         """Write once. Raises Unavailable."""

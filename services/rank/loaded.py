@@ -23,11 +23,12 @@ class LoadedRanker:
 
     Args:
         predictor: open, for this release.
+        snapshot: of the release, where other stages of the process have it already.
     """
 
-    def __init__(self, release: Release, predictor: Predictor) -> None:
+    def __init__(self, release: Release, predictor: Predictor, snapshot: Snapshot | None = None) -> None:
         self.name = release.name
-        self.release, self.snapshot = release, Snapshot.of(release)
+        self.release, self.snapshot = release, snapshot or Snapshot.of(release)
         self.schema, self.table, self.encoder = release.schema, release.items, self.snapshot.encoder
         self._predictor = predictor
 

@@ -47,17 +47,17 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module", params=("in process", "gRPC"))
+@pytest.fixture(scope="module", params=("in process", "separate", "together"))
 def path(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, artifacts: Path
 ) -> Iterator[RequestPath]:
     """All services on a real Redis with the tiny catalogue, ONNX, and a Milvus that is away."""
     server = RedisServer(tmp_path_factory.mktemp("redis")).start()
-    yield from _served(server.url, artifacts, over_grpc=request.param == "gRPC")
+    yield from _served(server.url, artifacts, request.param)
     server.stop()
 
 
-def _served(redis_url: str, artifacts: Path, *, over_grpc: bool) -> Iterator[RequestPath]:
+def _served(redis_url: str, artifacts: Path, transport: str) -> Iterator[RequestPath]:
     store_catalogue(redis_url)
     values = {
         "_env_file": None,
@@ -68,7 +68,7 @@ def _served(redis_url: str, artifacts: Path, *, over_grpc: bool) -> Iterator[Req
         "deadline_ms": 5_000,
     }
     settings = Settings.model_validate(values)
-    if not over_grpc:
+    if transport == "in process":
         yield from _in_process(settings)
         return
     servers: list[Server] = []
@@ -77,9 +77,12 @@ def _served(redis_url: str, artifacts: Path, *, over_grpc: bool) -> Iterator[Req
         servers.append(Server(app, "127.0.0.1", 0).start())
         values[f"{app.name}_address"] = f"127.0.0.1:{servers[-1].port}"
 
-    # in this order each finds the addresses of those it asks
-    for build in APPS:
-        serve(build(Settings.model_validate(values)))
+    if transport == "together":
+        for app in bootstrap.together_apps(settings):
+            serve(app)
+    else:
+        for build in APPS:  # in this order each finds the addresses of those it asks
+            serve(build(Settings.model_validate(values)))
     settings = Settings.model_validate(values)
     yield RequestPath(
         bootstrap.user_client(settings),

@@ -20,10 +20,10 @@ pytestmark = pytest.mark.unit
 
 TWO_WORKERS = """
 import sys
-from services.common.rpc import App, Listen, heartbeat, serve
+from services.common.rpc import App, Listen, Port, heartbeat, serve
 heartbeat.HUNG_S = 2.0
-sys.exit(serve(lambda: App("test", [], ready=lambda: None, close=lambda: None),
-               Listen("127.0.0.1", int(sys.argv[1]), threads=2, processes=2)))
+sys.exit(serve(lambda: [App("test", [], ready=lambda: None, close=lambda: None)],
+               Listen("127.0.0.1", (Port(int(sys.argv[1]), 2),), processes=2)))
 """
 
 

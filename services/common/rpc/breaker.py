@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from types import TracebackType
 
+FAIR_S = 0.05  # a call that was given less says nothing about its target when it runs out of time
 LOST_S = 5.0  # a probe that has said nothing for so long is taken for lost: another call may probe
 
 

@@ -12,7 +12,7 @@ import structlog
 
 from engine.errors import DeadlineExceeded, EcrsError, Unavailable
 from services.common.rpc import calls, tape
-from services.common.rpc.breaker import Attempt, Breaker
+from services.common.rpc.breaker import FAIR_S, Attempt, Breaker
 from services.common.rpc.server import MAX_MESSAGE_BYTES
 from services.common.rpc.service_config import service_config
 from services.common.rpc.status import error_of, invalid_argument_of
@@ -25,7 +25,6 @@ ResponseT = TypeVar("ResponseT")
 
 _LATE_S = 1.0  # beyond the deadline: gRPC tells of that itself
 _AT_ONCE = 16
-_FAIR_S = 0.05  # a call that was given less says nothing about its target when it runs out of time
 
 _OPTIONS: list[tuple[str, str | int]] = [
     ("grpc.enable_retries", 0),  # ours, below, knows the time that remains
@@ -171,7 +170,7 @@ class Target:
         if code is grpc.StatusCode.UNAVAILABLE:
             self._fail(attempt)
         elif code is grpc.StatusCode.DEADLINE_EXCEEDED:
-            self._fail(attempt) if given_s >= _FAIR_S else attempt.unclear()
+            self._fail(attempt) if given_s >= FAIR_S else attempt.unclear()
         elif code is grpc.StatusCode.CANCELLED:
             attempt.unclear()
         else:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
 
@@ -18,15 +18,16 @@ HUNG_S = 16.0  # as long as the watchdog of parts waits: a hang of some seconds 
 _LOOK_S = 1.0  # a parent that did not look for so long was held up itself
 
 
-def beat(write_end: int, pool: Executor) -> None:
-    """Beat from now on, in a thread of its own, whenever `pool` has done a piece of work."""
-    threading.Thread(target=_beat, args=(write_end, pool), name="heartbeat", daemon=True).start()
+def beat(write_end: int, pools: Sequence[Executor]) -> None:
+    """Beat from now on, in a thread of its own, whenever each of `pools` has done a piece of work."""
+    threading.Thread(target=_beat, args=(write_end, pools), name="heartbeat", daemon=True).start()
 
 
-def _beat(write_end: int, pool: Executor) -> None:
+def _beat(write_end: int, pools: Sequence[Executor]) -> None:
     try:
         while True:
-            pool.submit(int).result()
+            for work in [pool.submit(int) for pool in pools]:
+                work.result()
             with suppress(BlockingIOError):  # full: the parent has not looked for long
                 os.write(write_end, b".")
             time.sleep(BEAT_S)

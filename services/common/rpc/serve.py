@@ -1,4 +1,4 @@
-"""Running a service: one process, or several that share a port, until a signal ends them."""
+"""Running services: one process, or several that share the ports, until a signal ends them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
 from types import FrameType
 
 import structlog
@@ -29,35 +31,55 @@ _STARTED_S = 5.0  # a worker that lived so long had started well
 
 
 @dataclass(frozen=True)
+class Port:
+    """Where one service listens, and the threads of each process that serve it."""
+
+    number: int
+    threads: int
+
+
+@dataclass(frozen=True)
 class Listen:
-    """Where and how wide to serve."""
+    """Where and how wide to serve.
+
+    Attributes:
+        ports: of the apps, in their order.
+        sockets: the folder in which each app of each process also has a Unix socket of its own,
+            `socket_of(folder, process, app)`, so that one process can be asked; None for none.
+    """
 
     host: str
-    port: int
-    threads: int
+    ports: tuple[Port, ...]
     processes: int = 1
     default_deadline_s: float = 0.3
     grace_s: float = 5.0
+    sockets: Path | None = None
 
 
-def serve(build: Callable[[], App], listen: Listen) -> int:
+def socket_of(folder: Path, process: int, app: str) -> Path:
+    """The Unix socket of an app in one of several processes, which are counted from 0."""
+    return folder / f"{app}-{process}.sock"
+
+
+def serve(build: Callable[[], Sequence[App]], listen: Listen) -> int:
     """Serve until SIGTERM or SIGINT; the exit code of the process.
 
-    `build` opens everything the app needs. It runs in each worker process, after the fork: neither gRPC nor
-    Redis connections survive one.
+    `build` opens everything the apps need; they are closed last first. It runs in each worker process, after
+    the fork: neither gRPC nor Redis connections survive one.
     """
-    if listen.port and not wait_for_free_port(listen.host, listen.port, _PREDECESSOR_S):
-        return _fail(
-            f"port {listen.port} on {listen.host} is in use: stop what holds it, or choose another with "
-            "--port or ECRS_PORT_OFFSET"
-        )
+    for port in listen.ports:
+        if port.number and not wait_for_free_port(listen.host, port.number, _PREDECESSOR_S):
+            return _fail(
+                f"port {port.number} on {listen.host} is in use: stop what holds it, or choose another with "
+                "--port or ECRS_PORT_OFFSET"
+            )
     if listen.processes == 1:
         return _work(build, listen)
     return _supervise(build, listen)
 
 
-def _work(build: Callable[[], App], listen: Listen, pulse: Pulse | None = None) -> int:
-    """One server process; with a `pulse` one of several that share the port."""
+def _work(build: Callable[[], Sequence[App]], listen: Listen, one: _Worker | None = None) -> int:
+    """One server process; `one` of several that share the ports."""
     stop = threading.Event()
 
     def on_signal(_signum: int, _frame: FrameType | None) -> None:
@@ -66,29 +88,39 @@ def _work(build: Callable[[], App], listen: Listen, pulse: Pulse | None = None) 
     for signum in _STOP_SIGNALS:
         signal.signal(signum, on_signal)
     try:
-        app = build()
+        apps = build()
     except (EcrsError, OSError) as error:
         return _fail(str(error))
-    server = Server(
-        app,
-        listen.host,
-        listen.port,
-        threads=listen.threads,
-        default_deadline_s=listen.default_deadline_s,
-        share_port=pulse is not None,
-    )
+    servers = [
+        Server(
+            app,
+            listen.host,
+            port.number,
+            threads=port.threads,
+            default_deadline_s=listen.default_deadline_s,
+            share_port=one is not None,
+            socket=socket_of(listen.sockets, one.number if one else 0, app.name) if listen.sockets else None,
+        )
+        for app, port in zip(apps, listen.ports, strict=True)
+    ]
     try:
-        server.start()
+        for server in servers:
+            server.start()
     except EcrsError as error:
-        app.close()
+        for app in reversed(apps):
+            app.close()
         return _fail(str(error))
     settle()
-    if pulse is not None:
-        beat(pulse.write_end, server.pool)
-    log.info("listening", host=listen.host, port=server.port, threads=listen.threads, pid=os.getpid())
+    if one is not None:
+        beat(one.pulse.write_end, [server.pool for server in servers])
+    for server, port in zip(servers, listen.ports, strict=True):
+        log.info("listening", host=listen.host, port=server.port, threads=port.threads, pid=os.getpid())
     stop.wait()
     log.info("stopping", pid=os.getpid())
-    server.stop(listen.grace_s)
+    for drained in [server.drain(listen.grace_s) for server in reversed(servers)]:
+        drained.wait()
+    for server in reversed(servers):
+        server.close()
     return 0
 
 
@@ -99,16 +131,17 @@ def _fail(problem: str) -> int:
 
 @dataclass(frozen=True)
 class _Worker:
-    """A worker process: when it was started (monotonic), and its signs of life."""
+    """A worker process: its number, when it was started (monotonic), and its signs of life."""
 
+    number: int
     started: float
     pulse: Pulse
 
 
-def _supervise(build: Callable[[], App], listen: Listen) -> int:
+def _supervise(build: Callable[[], Sequence[App]], listen: Listen) -> int:
     """A small parent: starts the workers, starts again what dies, kills what hangs, ends them all at last.
 
-    It holds the port with a socket that never listens, so that port 0 works and nobody slips in between.
+    It holds the ports with sockets that never listen, so that port 0 works and nobody slips in between.
     """
     stopping = False
 
@@ -118,19 +151,18 @@ def _supervise(build: Callable[[], App], listen: Listen) -> int:
 
     for signum in _STOP_SIGNALS:
         signal.signal(signum, on_signal)
-    with socket.socket(socket.AF_INET6 if ":" in listen.host else socket.AF_INET) as held:
-        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        held.bind((listen.host, listen.port))
-        listen = Listen(**{**listen.__dict__, "port": held.getsockname()[1]})
+    with ExitStack() as held:
+        ports = (Port(_hold(held, listen.host, port.number), port.threads) for port in listen.ports)
+        listen = replace(listen, ports=tuple(ports))
         workers: dict[int, _Worker] = {}
         code = 0
         while not stopping:
-            while len(workers) < listen.processes:
-                worker = _Worker(time.monotonic(), Pulse())
-                workers[_fork(build, listen, worker.pulse)] = worker
+            for number in set(range(listen.processes)) - {worker.number for worker in workers.values()}:
+                worker = _Worker(number, time.monotonic(), Pulse())
+                workers[_fork(build, listen, worker)] = worker
             pid, status = os.waitpid(-1, os.WNOHANG)
             if not pid:
-                for hung in [number for number, one in workers.items() if one.pulse.is_lost()]:
+                for hung in [pid for pid, one in workers.items() if one.pulse.is_lost()]:
                     log.error("worker_hung", pid=hung)
                     os.kill(hung, signal.SIGKILL)  # one that stands still heeds no other
                 time.sleep(0.1)  # a signal ends the sleep early only on its next tick: 0.1 s at most
@@ -147,7 +179,15 @@ def _supervise(build: Callable[[], App], listen: Listen) -> int:
     return code
 
 
-def _fork(build: Callable[[], App], listen: Listen, pulse: Pulse) -> int:
+def _hold(held: ExitStack, host: str, port: int) -> int:
+    """Bind a port that others may share, until `held` is closed; the port, chosen here for 0."""
+    one = held.enter_context(socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET))
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    one.bind((host, port))
+    return int(one.getsockname()[1])
+
+
+def _fork(build: Callable[[], Sequence[App]], listen: Listen, worker: _Worker) -> int:
     pid = os.fork()
     if pid:
         return pid
@@ -156,7 +196,7 @@ def _fork(build: Callable[[], App], listen: Listen, pulse: Pulse) -> int:
         for signum in _STOP_SIGNALS:
             signal.signal(signum, signal.SIG_DFL)  # until the worker has its own: not the parent's
         die_with_parent()
-        code = _work(build, listen, pulse)
+        code = _work(build, listen, worker)
     finally:
         sys.stderr.flush()
         os._exit(code)  # never back into the parent's code

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import grpc
 import structlog
@@ -55,7 +56,12 @@ class App:
 
 
 class Server:
-    """Serves an App on one address. `start()`, then `stop()`; liveness is that it answers at all."""
+    """Serves an App on one address. `start()`, then `stop()`; liveness is that it answers at all.
+
+    Args:
+        share_port: with other processes, by SO_REUSEPORT.
+        socket: a Unix socket of this server's own, beside the address; one that is there is replaced.
+    """
 
     def __init__(
         self,
@@ -66,12 +72,14 @@ class Server:
         threads: int = 4,
         default_deadline_s: float = 0.3,
         share_port: bool = False,
+        socket: Path | None = None,
     ) -> None:
         self._app = app
         self._address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         self._threads = threads
         self._default_deadline_s = default_deadline_s
         self._share_port = share_port
+        self._socket = socket
         self._stopping = threading.Event()
         self._names = ["", *(servicer.name for servicer in app.servicers)]
         self.port = port
@@ -112,6 +120,8 @@ class Server:
             self.port = self._server.add_insecure_port(self._address)
         except RuntimeError as error:
             raise AddressInUse(f"cannot listen on {self._address}: in use, or no address of ours") from error
+        if self._socket is not None:
+            self._server.add_insecure_port(f"unix:{self._socket}")
         self._server.start()
         self._poller = threading.Thread(target=self._poll_ready, name="readiness", daemon=True)
         self._poller.start()
@@ -124,11 +134,19 @@ class Server:
 
     def stop(self, grace_s: float = 5.0) -> None:
         """Say NOT_SERVING, let running calls finish for `grace_s` at most, free everything; once only."""
-        if self._stopping.is_set():
-            return
+        if not self._stopping.is_set():
+            self.drain(grace_s).wait()
+            self.close()
+
+    def drain(self, grace_s: float) -> threading.Event:
+        """Say NOT_SERVING and take no more calls; the event is set when those that run have ended, or after
+        `grace_s` seconds."""
         self._stopping.set()
         self._health.enter_graceful_shutdown()
-        self._server.stop(grace_s).wait()
+        return self._server.stop(grace_s)
+
+    def close(self) -> None:
+        """Free everything, after `drain`."""
         self._poller.join(timeout=2 * _READY_POLL_S)
         self._pool.shutdown(wait=False)
         self._app.close()
