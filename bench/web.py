@@ -28,11 +28,11 @@ from bench import cpu, report
 from engine.errors import EcrsError
 from engine.types import RecommendQuery, SearchQuery
 from scripts.supervision.config import render_nginx
-from scripts.supervision.parts import FRONT_ENDS, SERVICES, nginx_program
+from scripts.supervision.parts import FRONT_ENDS, TOGETHER, nginx_program
 from scripts.supervision.supervisor import Supervisor
 from services import bootstrap
 from services.running import OtherCopyError, running_settings
-from services.settings import ROOT, Settings
+from services.settings import ROOT, SERVICES, Settings
 
 OWN_OFFSET = 800  # of the ports of the front ends and the Nginx that the benchmark starts
 WARM_S = 1
@@ -67,7 +67,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         missing = "wrk" if wrk is None else "nginx"
         return _fail(f"{missing} is not installed (Debian: apt-get install {missing})")
     running = Supervisor(settings.state_dir).processes() if Supervisor(settings.state_dir).running() else {}
-    if not {*SERVICES, *FRONT_ENDS, "nginx"} <= {name for name, one in running.items() if one.alive}:
+    alive = {name for name, one in running.items() if one.alive}
+    services = {TOGETHER} if settings.topology == "together" else set(SERVICES)
+    if not {*services, *FRONT_ENDS, "nginx"} <= alive:
         return _fail("the system is not running here with Nginx: say make up first")
     try:
         pages = _pages(settings)
@@ -112,7 +114,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parts() -> dict[str, tuple[str, ...]]:
-    return {"web tier": (*FRONT_ENDS, "nginx"), "services": SERVICES, "stores": STORES}
+    return {"web tier": (*FRONT_ENDS, "nginx"), "services": (*SERVICES, TOGETHER), "stores": STORES}
 
 
 def _row(page: str, way: str, result: Result, cores: dict[str, float]) -> tuple[str, ...]:

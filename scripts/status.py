@@ -16,7 +16,7 @@ from scripts.console import CommandError, console, fail, read_settings
 from scripts.supervision import building
 from scripts.supervision.config import restarts_path, served_release
 from scripts.supervision.health import check_all
-from scripts.supervision.parts import Part, parts
+from scripts.supervision.parts import TOGETHER, Part, parts
 from scripts.supervision.supervisor import Process, Supervisor
 from scripts.supervision.watchdog import read_restarts
 from services.settings import Settings
@@ -53,7 +53,7 @@ def rows(settings: Settings) -> list[Row]:
     return [
         _row(
             part,
-            processes.get(part.name),
+            processes.get(part.within or part.name),
             health[part.name],
             releases.get(part.name, ""),
             hangs.get(part.name, 0),
@@ -69,7 +69,8 @@ def is_watched(settings: Settings) -> bool:
 
 
 def _row(part: Part, process: Process | None, health: str, release: str, hangs: int) -> Row:
-    state = "elsewhere" if not part.command else process.state.lower() if process else "stopped"
+    ours = part.command or part.within
+    state = "elsewhere" if not ours else process.state.lower() if process else "stopped"
     pid, uptime = (process.pid, process.uptime_s) if process else (0, 0.0)
     return Row(part.name, state, pid, uptime, part.port, health or "ok", release, hangs)
 
@@ -82,7 +83,7 @@ def _releases(settings: Settings, *, redis_answers: bool) -> dict[str, str]:
             name = building.pointer(settings)
         except redis.RedisError:  # it went away since it was asked for its health
             return found
-        found |= dict.fromkeys(("redis", "milvus", "recall", "rank", "recommend"), name)
+        found |= dict.fromkeys(("redis", "milvus", TOGETHER, "recall", "rank", "recommend"), name)
     return found
 
 

@@ -142,8 +142,8 @@ class Up:
         """All ports first, so that nobody waits for a training that cannot be served."""
         runs = self._supervisor.processes() if self._supervisor.running() else {}
         for part in parts(self._settings, release or self._settings.artifacts_dir):
-            process = runs.get(part.name)
-            if not part.command or (process is not None and process.alive):
+            process = runs.get(part.within or part.name)
+            if not (part.command or part.within) or (process is not None and process.alive):
                 continue
             host = "127.0.0.1" if part.tier <= 1 else self._settings.bind
             if not port_is_free(host, part.port):
@@ -154,10 +154,11 @@ class Up:
 
     def _explain(self, wanted: list[Part], sick: dict[str, str]) -> str:
         """Print the last log lines of each part that is not healthy; returns the one line of the error."""
-        for part in wanted:
-            path = log_path(self._settings.state_dir, part.name)
-            if part.name in sick and part.command and path.is_file():
-                self._steps.console.print(f"\n{part.title}: the end of {path}", style="bold", markup=False)
+        ours = [part for part in wanted if part.name in sick and (part.command or part.within)]
+        for name in dict.fromkeys(part.within or part.name for part in ours):
+            path = log_path(self._settings.state_dir, name)
+            if path.is_file():
+                self._steps.console.print(f"\n{name}: the end of {path}", style="bold", markup=False)
                 lines = path.read_text("utf-8", "replace").splitlines()[-_LOG_LINES:]
                 self._steps.console.print("\n".join(lines), markup=False)
         reasons = "; ".join(f"{name}: {reason}" for name, reason in sick.items())

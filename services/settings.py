@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.common.network import is_loopback
@@ -157,6 +157,14 @@ class Settings(BaseSettings):
         "https://img.shop.example, with spaces between; pictures from others are not shown. Paths on the "
         "shop's own host need no entry.",
     )
+
+    @field_validator("topology")
+    @classmethod
+    def _one_place(cls, value: str, info: ValidationInfo) -> str:
+        given = [name for name in SERVICES if info.data.get(f"{name}_address")]
+        if value == "together" and given:
+            raise ValueError(f"together runs every service here: leave out ECRS_{given[0].upper()}_ADDRESS")
+        return value
 
     @field_validator("image_origins")
     @classmethod

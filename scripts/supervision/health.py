@@ -10,6 +10,7 @@ import socket
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from http.client import HTTPConnection, HTTPException
 
 import grpc
@@ -24,8 +25,16 @@ _NO_PROXY = [("grpc.enable_http_proxy", 0)]  # loopback must not go through a co
 
 def check(part: Part) -> str:
     """Empty when the part is healthy, else why not, in a few words."""
+    if not part.sockets:
+        return _check(part.health, part.target)
+    with ThreadPoolExecutor(len(part.sockets)) as pool:
+        reasons = list(pool.map(partial(_check, part.health), part.sockets))
+    return "; ".join(f"process {number}: {reason}" for number, reason in enumerate(reasons) if reason)
+
+
+def _check(health: str, target: str) -> str:
     try:
-        return _CHECKS[part.health](part.target)
+        return _CHECKS[health](target)
     except (OSError, HTTPException, redis.RedisError, grpc.RpcError) as error:
         return _reason(error)
 
@@ -33,10 +42,19 @@ def check(part: Part) -> str:
 def check_alive(part: Part, timeout_s: float) -> str:
     """Empty when the part answers anything within so many seconds, else how it failed.
 
-    Raises CutOff for a front end that answers, but is not answered by services.
+    All processes of a part are asked at the same time. One that answers is enough: their parent replaces the
+    others. Raises CutOff for a front end that answers, but is not answered by services.
     """
+    if not part.sockets:
+        return _check_alive(part.health, part.target, timeout_s)
+    with ThreadPoolExecutor(len(part.sockets)) as pool:
+        reasons = list(pool.map(lambda one: _check_alive(part.health, one, timeout_s), part.sockets))
+    return "" if "" in reasons else reasons[0]
+
+
+def _check_alive(health: str, target: str, timeout_s: float) -> str:
     try:
-        _ALIVE[part.health](part.target, timeout_s)
+        _ALIVE[health](target, timeout_s)
     except (OSError, HTTPException, redis.RedisError, grpc.RpcError) as error:
         return _reason(error)
     return ""

@@ -4,28 +4,34 @@ from __future__ import annotations
 
 import shutil
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from services.settings import Settings
+from services.common.rpc.serve import socket_of
+from services.settings import SERVICES, Settings
 
 HealthKind = Literal["grpc", "http", "web", "redis", "milvus", "tcp"]
-SERVICES = ("user", "item", "recall", "rank", "recommend")
+TOGETHER = "together"
+"""The part that runs all five services in the topology of that name."""
 FRONT_ENDS = ("web1", "web2")
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 @dataclass(frozen=True)
 class Part:
-    """One part. An empty `command` means that it runs elsewhere: it is watched, not started.
+    """One part. An empty `command` means that it runs elsewhere: it is watched, not started; or, with
+    `within`, that another part runs it.
 
     Attributes:
         tier: 0 stores, 1 model server, 2 services, 3 front ends, 4 Nginx. Started upwards, stopped downwards.
         health: how to ask; `grpc` is the standard health service (readiness), `http` GET /healthz, `web` GET
             /reachz: a front end and its way to the services.
         target: what `health` asks: host:port, or the URL of Redis.
+        within: the name of the part in whose processes it runs; empty for its own.
+        sockets: gRPC addresses of each process by itself, of several that share a port: the part is healthy
+            if all are, and lives if one does; `target` is not asked then.
         stop_wait_s: seconds to end by itself before it is killed.
     """
 
@@ -37,6 +43,8 @@ class Part:
     health: HealthKind
     target: str
     stop_wait_s: int = 10
+    within: str = ""
+    sockets: tuple[str, ...] = ()
 
 
 def parts(settings: Settings, release: Path | None) -> list[Part]:
@@ -49,7 +57,10 @@ def parts(settings: Settings, release: Path | None) -> list[Part]:
     serving = _serving(settings, release)
     if serving is not None:
         found.append(serving)
-    found += [_service(settings, name) for name in SERVICES]
+    if settings.topology == "together":
+        found += _together(settings)
+    else:
+        found += [_service(settings, name) for name in SERVICES]
     found += [_front_end(settings, name) for name in FRONT_ENDS]
     nginx = nginx_program()
     if nginx is not None:
@@ -110,6 +121,30 @@ def _service(settings: Settings, name: str) -> Part:
     command = () if elsewhere else _python(f"services.{name}")
     target = settings.address(name) if elsewhere else f"{local_host(settings)}:{settings.port(name)}"
     return Part(name, f"{name} service", 2, command, settings.port(name), "grpc", target)
+
+
+def _together(settings: Settings) -> list[Part]:
+    """One part with a command, and each service within it."""
+    processes = settings.worker_processes()
+    found = []
+    for name in SERVICES:
+        sockets = (socket_of(settings.state_dir, number, name) for number in range(processes))
+        found.append(
+            replace(
+                _service(settings, name),
+                command=(),
+                within=TOGETHER,
+                sockets=tuple(f"unix:{socket}" for socket in sockets),
+            )
+        )
+    whole = replace(
+        found[-1],
+        name=TOGETHER,
+        title=f"the five services in {processes} processes",
+        command=_python("services"),
+        within="",
+    )
+    return [whole, *found]
 
 
 def _front_end(settings: Settings, name: str) -> Part:

@@ -8,8 +8,8 @@ import redis
 from rich.console import Console
 
 from scripts.supervision.building import connect
-from scripts.supervision.parts import SERVICES, local_host, nginx_program
-from services.settings import Settings
+from scripts.supervision.parts import local_host, nginx_program
+from services.settings import SERVICES, Settings
 
 _METHOD = "ecrs.recommend.v1.RecommendService/Recommend"
 

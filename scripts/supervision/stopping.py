@@ -9,7 +9,7 @@ import psutil
 from scripts.supervision.leftovers import end, find_leftovers
 from scripts.supervision.supervisor import Supervisor
 
-_WAVES = (("nginx", "web1", "web2"), ("recommend", "rank", "recall", "item", "user"))
+_WAVES = (("nginx", "web1", "web2"), ("together", "recommend", "rank", "recall", "item", "user"))
 _GOING_S = 3.0  # children that got the signal may need this long to be gone on a busy machine
 
 

@@ -154,7 +154,8 @@ class Supervisor:
     def forget(self) -> None:
         """Remove the files of a supervisord that is gone."""
         files = (pid_path, config_path, restarts_path)
-        for path in (self._socket, self._digest_path, *(file(self._state) for file in files)):
+        left = self._state.glob("*-*.sock")  # of processes that were killed
+        for path in (self._socket, self._digest_path, *(file(self._state) for file in files), *left):
             path.unlink(missing_ok=True)
         running.forget(self._state)
 

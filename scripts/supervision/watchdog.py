@@ -30,7 +30,7 @@ import structlog
 from scripts.console import CommandError, fail, read_settings
 from scripts.supervision.config import restarts_path
 from scripts.supervision.health import CutOff, check_alive
-from scripts.supervision.parts import Part, parts
+from scripts.supervision.parts import TOGETHER, Part, parts
 from scripts.supervision.supervisor import Process, Supervisor
 from services.common import log as logs
 from services.common.process import die_with_parent
@@ -181,7 +181,9 @@ class Watchdog:
     def _lost(self, services: Iterable[str]) -> str:
         """What a front end has lost: services that do not answer it, but us."""
         now = time.monotonic()
-        watched = {name: self.watches[name] for name in services if name in self.watches}
+        # In the topology together one part answers for all five services.
+        found = {name: self.watches.get(name) or self.watches.get(TOGETHER) for name in services}
+        watched = {name: watch for name, watch in found.items() if watch is not None}
         lost = [name for name, watch in watched.items() if watch.answers_well(now)]
         return f"not answered by {', '.join(lost)}" if lost else ""
 

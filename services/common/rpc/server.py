@@ -121,7 +121,12 @@ class Server:
         except RuntimeError as error:
             raise AddressInUse(f"cannot listen on {self._address}: in use, or no address of ours") from error
         if self._socket is not None:
-            self._server.add_insecure_port(f"unix:{self._socket}")
+            try:
+                self._server.add_insecure_port(f"unix:{self._socket}")
+            except RuntimeError as error:
+                raise AddressInUse(
+                    f"cannot listen on {self._socket}: no folder, or too long a path"
+                ) from error
         self._server.start()
         self._poller = threading.Thread(target=self._poll_ready, name="readiness", daemon=True)
         self._poller.start()

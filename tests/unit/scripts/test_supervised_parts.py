@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from scripts.supervision.parts import Part, parts
-from services.settings import Settings
+from services.settings import SERVICES, Settings
 
 pytestmark = pytest.mark.unit
 
@@ -78,3 +79,21 @@ def test_without_nginx_everything_else_runs(monkeypatch: pytest.MonkeyPatch) -> 
 
     assert "nginx" not in found
     assert {"web1", "web2", "recommend"} <= set(found)
+
+
+def test_together_one_program_runs_the_five_services_and_each_process_can_be_asked(tmp_path: Path) -> None:
+    found = by_name(Settings(_env_file=None, topology="together", workers=3, state_dir=tmp_path))
+
+    ours = {name: part for name, part in found.items() if part.tier == 2}
+    assert list(ours) == ["together", *SERVICES]
+    assert ours["together"].command[-2:] == ("-m", "services")
+    assert {part.within for name, part in ours.items() if name != "together"} == {"together"}
+    assert not any(part.command for name, part in ours.items() if name != "together")
+    assert ours["rank"].sockets == tuple(f"unix:{tmp_path}/rank-{number}.sock" for number in range(3))
+    assert ours["rank"].port == 8960
+    assert {name for name, part in found.items() if part.tier != 2} >= {"redis", "milvus", "serving", "web1"}
+
+
+def test_together_refuses_a_service_elsewhere() -> None:
+    with pytest.raises(ValidationError, match="leave out ECRS_RANK_ADDRESS"):
+        Settings(_env_file=None, topology="together", rank_address="ranker:8960")

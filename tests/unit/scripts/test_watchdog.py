@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,6 +17,7 @@ from scripts.supervision.health import CutOff, check, check_alive
 from scripts.supervision.parts import Part
 from scripts.supervision.supervisor import Process, Supervisor
 from scripts.supervision.watchdog import BUSY_HUNG_S, FAILURES, GRACE_S, Watch, Watchdog, read_restarts
+from services.common.rpc import App, Server
 from services.common.rpc.heartbeat import HUNG_S
 
 pytestmark = pytest.mark.unit
@@ -154,6 +156,35 @@ def test_silence_and_a_lost_service_are_counted_apart(
         dog.watches["item"].hangs(9, LONG, now[0], now[0], "")
         dog.ask(part, process)
     assert killed == []
+
+
+def test_a_part_of_several_processes_lives_with_one_and_is_healthy_with_all(tmp_path: Path) -> None:
+    def processes(*sockets: Path) -> Part:
+        return Part(
+            "p", "p", 2, ("x",), 1, "grpc", "unused:1", sockets=tuple(f"unix:{one}" for one in sockets)
+        )
+
+    app = App("test", [], ready=lambda: None, close=lambda: None)
+    first, second, third = (tmp_path / f"{number}.sock" for number in range(3))
+    servers = [Server(app, "127.0.0.1", 0, socket=one).start() for one in (first, second)]
+    try:
+        deadline = time.monotonic() + 10
+        while check(processes(first, second)) and time.monotonic() < deadline:
+            time.sleep(0.05)  # their readiness is asked for in the background
+        assert check(processes(first, second)) == ""
+        assert check(processes(first, third)) == "process 1: does not answer"
+        assert check_alive(processes(third, second), 2.0) == ""
+        assert check_alive(processes(third), 2.0) == "does not answer"
+    finally:
+        for server in servers:
+            server.stop(0.1)
+
+
+def test_a_front_end_that_lost_services_which_run_together_is_cut_off(tmp_path: Path) -> None:
+    dog = Watchdog(Supervisor(tmp_path), {}, tmp_path / "r.json", {"together": Watch()})
+    dog.watches["together"].hangs(9, LONG, time.monotonic(), time.monotonic(), "")
+
+    assert dog._lost(["item", "user"]) == "not answered by item, user"
 
 
 def test_what_listens_but_says_nothing_does_not_live() -> None:
