@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import signal
+import socket
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import gevent
 import structlog
@@ -23,9 +25,25 @@ STOP_S = 5  # how long running requests may take to finish after SIGTERM
 log = structlog.get_logger("webapp")
 
 
+class FrontEndServer(WSGIServer):  # type: ignore[misc]  # gevent has no type hints
+    """gevent's WSGI server with TCP_NODELAY on its connections.
+
+    It writes headers and body apart. Without the option the body of a small page on a connection that is kept
+    alive waits for the delayed acknowledgement of the headers: 40 ms.
+    """
+
+    def __init__(self, app: Flask, host: str, port: int) -> None:
+        super().__init__((host, port), app, log=None)  # requests are logged by webapp.hooks
+
+    def handle(self, sock: socket.socket, address: Any) -> None:
+        """Serve the requests of one connection."""
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        super().handle(sock, address)
+
+
 def serve(app: Flask, host: str, port: int) -> None:
     """Serve until SIGTERM or SIGINT, then let running requests finish. Raises OSError: the port is taken."""
-    server = WSGIServer((host, port), app, log=None)  # requests are logged by webapp.hooks
+    server = FrontEndServer(app, host, port)
     server.start()
     for number in (signal.SIGTERM, signal.SIGINT):
         gevent.signal_handler(number, lambda: gevent.spawn(server.stop, STOP_S))

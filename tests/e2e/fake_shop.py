@@ -13,7 +13,6 @@ from pathlib import Path  # noqa: E402
 
 import gevent  # noqa: E402
 from gevent.fileobject import FileObject  # noqa: E402
-from gevent.pywsgi import WSGIServer  # noqa: E402
 
 from engine.types import Item  # noqa: E402
 from services.common import log as logs  # noqa: E402
@@ -22,6 +21,7 @@ from tests.unit.webapp.fake_stores import DATASET_TOML  # noqa: E402
 from tests.unit.webapp.fakes import make_services  # noqa: E402
 from tests.unit.webapp.stores import memory_stores  # noqa: E402
 from webapp import create_app  # noqa: E402
+from webapp.server import FrontEndServer  # noqa: E402
 
 
 def _family(item: Item) -> dict[str, Item]:
@@ -53,7 +53,7 @@ def main(state: Path, redis_url: str) -> None:
     services = make_services()
     services.item.items.update(_family(services.item.items["111"]))
     app = create_app(settings, services, "SimpleCache", memory_stores())
-    server = WSGIServer(("127.0.0.1", 0), app, log=None)
+    server = FrontEndServer(app, "127.0.0.1", 0)
     server.start()
     sys.stdout.write(f"{server.server_port}\n")
     sys.stdout.flush()

@@ -11,9 +11,13 @@ import time
 import urllib.request
 from pathlib import Path
 
+import gevent.socket
 import pytest
+from flask import Flask
+from gevent.pywsgi import WSGIHandler
 
 from tests.unit.webapp.conftest import NOWHERE
+from webapp.server import FrontEndServer
 
 pytestmark = pytest.mark.unit
 
@@ -90,3 +94,28 @@ def test_a_wrong_setting_is_one_clear_line(name: str, value: str, told: str, tmp
     assert process.returncode == 1
     assert told in said
     assert "Traceback" not in said
+
+
+def test_a_body_does_not_wait_for_the_acknowledgement_of_its_headers(app: Flask) -> None:
+    options: list[int] = []
+
+    class Handler(WSGIHandler):
+        def handle_one_response(self) -> None:
+            options.append(self.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            super().handle_one_response()
+
+    server = FrontEndServer(app, "127.0.0.1", 0)
+    server.handler_class = Handler
+    server.start()
+    try:
+        with gevent.socket.create_connection(("127.0.0.1", server.server_port), timeout=10) as client:
+            for _ in range(2):  # the second on the connection that was kept alive
+                client.sendall(b"GET /healthz HTTP/1.1\r\nHost: shop\r\n\r\n")
+                received = b""
+                while not received.partition(b"\r\n\r\n")[2]:
+                    received += client.recv(9_000)
+                assert received.startswith(b"HTTP/1.1 200")
+    finally:
+        server.stop(1)
+    assert len(options) == 2
+    assert all(options)
