@@ -37,7 +37,7 @@ def build_app(settings: Settings, services: Services, cache_type: str, stores: S
         SESSION_COOKIE_NAME="ecrs_session",
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
-        PERMANENT_SESSION_LIFETIME=timedelta(days=30),
+        PERMANENT_SESSION_LIFETIME=timedelta(days=30),  # since its cookie was sent last
         WTF_CSRF_TIME_LIMIT=None,  # as long as the session: a page left open over lunch still works
         MAX_CONTENT_LENGTH=64 * 1024,
         MAX_FORM_PARTS=200,

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import re
 import secrets
+import time
 from dataclasses import dataclass
 
-from flask import Flask, request, session
+from flask import Flask, Response, request, session
 from flask.sessions import SecureCookieSessionInterface, SessionMixin
 
 from engine.ids import canonical_id, id_problem
 
 ANONYMOUS_PREFIX = "anon-"
 NEW_PREFIX = "new-"
+DAY_S = 86_400
+SENT_ON = "day"
+"""Key in the session: the day its cookie was last sent, in days since 1970 (UTC)."""
 
 _LOCAL_PATH = re.compile(r"/(?![/\\])[^\\\x00-\x20\x7f]*")
 
@@ -87,12 +91,23 @@ def local_path(target: str, default: str = "/") -> str:
 
 
 class SessionCookies(SecureCookieSessionInterface):
-    """Flask's signed cookies, marked Secure exactly when the request came by HTTPS."""
+    """Flask's signed cookies, sent when the session changed, and once a day with a page to keep it alive.
+
+    Flask itself would send the cookie with every answer. An answer that is still being made when its shopper
+    signs in, a static file as well as a page, would then bring back the session before.
+    """
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        """Send the cookie if it has to be sent."""
+        today = int(time.time() // DAY_S)
+        if session.permanent and request.blueprint == "shop" and session.get(SENT_ON) != today:
+            session[SENT_ON] = today
+        super().save_session(app, session, response)
 
     def get_cookie_secure(self, app: Flask) -> bool:
-        """Whether the browser may send the cookie by HTTPS only."""
+        """Whether the browser may send the cookie by HTTPS only: exactly when the request came by it."""
         return request.is_secure
 
     def should_set_cookie(self, app: Flask, session: SessionMixin) -> bool:
-        """Never with an answer of the API, where cookies mean nothing."""
-        return request.blueprint != "api" and super().should_set_cookie(app, session)
+        """When the session changed; never with an answer of the API, where cookies mean nothing."""
+        return session.modified and request.blueprint != "api"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from engine.errors import Unavailable
@@ -95,6 +97,24 @@ def test_the_session_cookie_is_http_only_and_same_site(browser: Browser) -> None
 def test_behind_https_the_session_cookie_is_secure(browser: Browser) -> None:
     response = browser.get("/", **{"X-Forwarded-Proto": "https"})
     assert "Secure" in response.headers["Set-Cookie"]
+
+
+@pytest.mark.parametrize("path", ["/", "/categories", "/items/111", "/static/shop.css", "/static/none.css"])
+def test_an_answer_that_arrives_after_signing_in_leaves_the_new_session(path: str, browser: Browser) -> None:
+    browser.get("/")
+    assert "Set-Cookie" not in browser.get(path).headers
+
+
+def test_a_session_that_is_used_does_not_end(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    browser.sign_in("3")
+    browser.get("/")  # shows and forgets what signing in had to say
+    assert "Set-Cookie" not in browser.get("/").headers
+    tomorrow = time.time() + 86_400
+    monkeypatch.setattr(time, "time", lambda: tomorrow)
+    assert "Set-Cookie" not in browser.get("/static/shop.css").headers
+    assert "ecrs_session" in browser.get("/").headers["Set-Cookie"]
+    assert "household 3" in browser.text("/")
+    assert "Set-Cookie" not in browser.get("/").headers
 
 
 def test_the_form_is_built_from_the_datasets_features(browser: Browser) -> None:
