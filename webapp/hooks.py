@@ -22,6 +22,7 @@ from webapp.shop import current_shop
 from webapp.shopper import current_shopper
 from webapp.stale import HEADER as STALE
 from webapp.stale import stale_parts
+from webapp.storefront.cards import card_html
 from webapp.storefront.wording import noun, nouns
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
@@ -89,6 +90,7 @@ def _template_context() -> dict[str, Any]:
         "static_url": static_url,
         "picture": picture,
         "photo": partial(photo, shop.image_origins),
+        "card_html": partial(card_html, shop.image_origins),
         "request_id": g.get("request_id", ""),
         "page_url": _page_url,
         "stale": bool(stale_parts()),

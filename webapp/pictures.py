@@ -168,6 +168,7 @@ def picture(drawing: str, brand: str, item_id: str) -> Markup:
     )
 
 
+@lru_cache(maxsize=8192)
 def depicts(words: str) -> bool:
     """Whether these words say what to draw."""
     return _symbol(words) != PLACEHOLDER

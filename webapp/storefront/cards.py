@@ -1,15 +1,31 @@
-"""What a page shows of an item in a list: plain values."""
+"""What a page shows of an item in a list: plain values, and their HTML."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import secrets
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from operator import attrgetter
+from typing import Any
+from urllib.parse import quote_plus
+
+from flask import current_app, request
+from flask_wtf.csrf import generate_csrf
+from markupsafe import Markup, escape
 
 from engine.types import Item, RecommendedItem
 from webapp.dataset import DatasetInfo
+from webapp.i18n import language
+from webapp.photos import ImageOrigins, photo
 from webapp.pictures import depicts
 from webapp.storefront.why import why_code
 from webapp.storefront.wording import category_text, money, title_of
+
+HTML_KEPT = 8192
+"""Cards whose HTML is kept, of about 1.5 KB each."""
+_CSRF, _BACK, _TOKEN_IN_LINK, _TOKEN_IN_FORM = (secrets.token_hex(16) for _ in range(4))
+"""Placeholders for what differs from request to request; random, so that no title contains one."""
 
 
 @dataclass(frozen=True)
@@ -78,3 +94,46 @@ def drawing(item: Item) -> str:
     """
     categories = " ".join(item.category_path)
     return f"{categories} {item.title}" if depicts(categories) else ""
+
+
+def card_html(origins: ImageOrigins, cards: Iterable[Card], back: str, heading: str = "h3") -> Markup:
+    """The cards as list items.
+
+    The HTML of a card is kept by everything it shows. What belongs to a request is filled in each time: the
+    attribution token, the CSRF token and `back`, the address that the buttons lead back to.
+    """
+    filled = []
+    for card in cards:
+        html = _html(language(), request.script_root, origins, heading, bool(card.token), _SHOWN(card))
+        if card.token:
+            html = html.replace(_TOKEN_IN_LINK, quote_plus(card.token))
+            html = html.replace(_TOKEN_IN_FORM, escape(card.token))
+        filled.append(html)
+    if not filled:
+        return Markup("")
+    text = "\n".join(filled).replace(_CSRF, escape(generate_csrf())).replace(_BACK, escape(back))
+    return Markup(text)  # noqa: S704 - a template's output, filled with escaped text
+
+
+_SHOWN_FIELDS = tuple(field.name for field in fields(Card) if field.name != "token")
+_SHOWN = attrgetter(*_SHOWN_FIELDS)
+
+
+@lru_cache(maxsize=HTML_KEPT)
+def _html(
+    lang: str, script_root: str, origins: ImageOrigins, heading: str, listed: bool, shown: tuple[Any, ...]
+) -> str:
+    """The HTML of a card with placeholders; `listed`: whether it has an attribution token.
+
+    `lang` and `script_root`, of this request too, decide texts and addresses.
+    """
+    card = Card(**dict(zip(_SHOWN_FIELDS, shown, strict=True)))
+    return current_app.jinja_env.get_template("_card.html").render(
+        card=card,
+        heading=heading,
+        photo=photo(origins, card.image, card.drawing, card.brand, card.item_id),
+        token_in_link=_TOKEN_IN_LINK if listed else "",
+        token_in_form=_TOKEN_IN_FORM if listed else "",
+        csrf_token=_CSRF,
+        back=_BACK,
+    )
