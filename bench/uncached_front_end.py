@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from flask_caching import Cache
 
@@ -24,9 +24,11 @@ T = TypeVar("T")
 class NoCache(SharedCache):
     """Asks the source every time."""
 
-    def fetch(self, key: str, fresh_s: float, load: Callable[[], T], keep_s: int = 0) -> T:
+    def fetch(
+        self, key: str, fresh_s: float, load: Callable[[], Any], decode: Callable[[Any], T], keep_s: int = 0
+    ) -> T:
         """What `load` gives."""
-        return load()
+        return decode(load())
 
 
 def main() -> None:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 import redis
 import structlog
@@ -64,48 +65,71 @@ class JsonRedisCache(RedisCache):
         return cls(*args, **{**kwargs, "host": client, "key_prefix": KEY_PREFIX})
 
 
+@dataclass(frozen=True)
+class Copy(Generic[T]):
+    """A value and when it was made, in seconds since 1970."""
+
+    made_at: float
+    value: T
+
+    def is_fresh(self, fresh_s: float) -> bool:
+        """Whether it is younger; one from the future, after the clock was set back, is not."""
+        return 0 <= time.time() - self.made_at < fresh_s
+
+
 class SharedCache:
     """Values that are fresh for a while and, when their source fails, are used for a day more.
 
-    A copy in the process answers when Redis does not. Keys are `<name>:<rest>`; hits and misses are counted
-    by name. An older copy that stands in is marked (`webapp.stale`) with the name.
+    Each process keeps a copy of its own, as objects: while that is fresh Redis is not asked, and when Redis
+    does not answer it stands in. Keys are `<name>:<rest>`; hits and misses are counted by name. An older copy
+    that stands in is marked (`webapp.stale`) with the name.
     """
 
     def __init__(self, backend: Cache, counters: CacheCounters, health: RedisHealth | None = None) -> None:
         self._backend = backend
         self._counters = counters
         self._health = health or RedisHealth()
-        self._local: Recent[str, list[Any]] = Recent(MAX_LOCAL, KEEP_S)
+        self._local: Recent[str, Copy[Any]] = Recent(MAX_LOCAL, KEEP_S)
 
-    def fetch(self, key: str, fresh_s: float, load: Callable[[], T], keep_s: int = KEEP_S) -> T:
+    def fetch(
+        self,
+        key: str,
+        fresh_s: float,
+        load: Callable[[], Any],
+        decode: Callable[[Any], T],
+        keep_s: int = KEEP_S,
+    ) -> T:
         """The value of `key`, at most `fresh_s` seconds old; older only while `load` meets an outage.
 
-        `load` returns something that JSON holds. `keep_s`: how long a copy is kept at all; little where there
-        may be many keys. Raises what `load` raises when there is no copy.
+        `load` returns something that JSON holds; `decode` makes the value of it, which many requests share
+        and none may change. `keep_s`: how long a copy is kept at all; little where there may be many keys.
+        Raises what `load` raises when there is no copy.
         """
         name = key.partition(":")[0]
-        held = self._get(key)
-        if held is not None and 0 <= time.time() - held[0] < fresh_s:
+        held: Copy[T] | None = self._local.get(key)
+        if held is None or not held.is_fresh(fresh_s):
+            held = self._from_redis(key, decode) or held
+        if held is not None and held.is_fresh(fresh_s):
             self._counters.add(name, "hits")
-            return held[1]  # type: ignore[no-any-return]  # what `load` made, read back
+            return held.value
         self._counters.add(name, "misses")
         try:
-            value = load()
+            loaded = load()
         except OUTAGES as error:
             if held is None:
                 raise
             self._counters.add(name, "stale")
             mark_stale(name)
             log.warning("shared_cache.stale_used", key=key, error=str(error))
-            return held[1]  # type: ignore[no-any-return]
-        self._set(key, [time.time(), value], keep_s)
-        return value
+            return held.value
+        return self._keep(key, loaded, decode, keep_s)
 
     def stats(self) -> dict[str, CacheCount]:
         """Hits and misses of all front ends by name; see `cache_stats`."""
         return self._counters.totals()
 
-    def _get(self, key: str) -> list[Any] | None:
+    def _from_redis(self, key: str, decode: Callable[[Any], T]) -> Copy[T] | None:
+        """What any front end left in Redis; None when there is nothing or Redis does not answer."""
         held = None
         try:
             with self._health.asking():
@@ -114,17 +138,20 @@ class SharedCache:
             pass  # known to be away: the first failures have been logged
         except (redis.RedisError, OSError) as error:
             log.warning("shared_cache.unreachable", error=str(error))
-        if isinstance(held, list) and len(held) == 2:
-            self._local.put(key, held)  # what another front end made is there too when Redis is not
-            return held
-        return self._local.get(key)
+        if not isinstance(held, list) or len(held) != 2:
+            return None
+        copy = Copy(held[0], decode(held[1]))
+        self._local.put(key, copy)
+        return copy
 
-    def _set(self, key: str, held: list[Any], keep_s: int) -> None:
-        self._local.put(key, held)
+    def _keep(self, key: str, loaded: Any, decode: Callable[[Any], T], keep_s: int) -> T:
+        copy = Copy(time.time(), decode(loaded))
+        self._local.put(key, copy)
         try:
             with self._health.asking():
-                self._backend.set(key, held, timeout=keep_s)
+                self._backend.set(key, [copy.made_at, loaded], timeout=keep_s)
         except Unavailable:
             pass
         except (redis.RedisError, OSError) as error:
             log.warning("shared_cache.unreachable", error=str(error))
+        return copy.value

@@ -124,7 +124,8 @@ def _found(shop: Shop, listing: Listing) -> SearchResult:
 
     digest = hashlib.blake2b(json.dumps(asdict(query)).encode(), digest_size=16).hexdigest()
     name = "search" if listing.text else "category"
-    return search_from_json(shop.shared.fetch(f"{name}:{digest}", SEARCH_FRESH_S, load, keep_s=SEARCH_KEPT_S))
+    key = f"{name}:{digest}"
+    return shop.shared.fetch(key, SEARCH_FRESH_S, load, search_from_json, keep_s=SEARCH_KEPT_S)
 
 
 def _shown(shop: Shop, listing: Listing, found: SearchResult) -> Shown:

@@ -89,7 +89,7 @@ def shared_rail(shop: Shop, channel: str) -> Recommendation:
         )
         return list_to_json(shop.services.recommend.recommend(query, shop.list_timeout_s))
 
-    return list_from_json(shop.shared.fetch(f"rail:{channel}", SHARED_FRESH_S, load))
+    return shop.shared.fetch(f"rail:{channel}", SHARED_FRESH_S, load, list_from_json)
 
 
 def ask_popular(shop: Shop) -> Recommendation:
@@ -111,8 +111,7 @@ def ask_similar(shop: Shop, item_id: str, channels: tuple[str, ...], placement: 
         )
 
     name = f"similar:{'+'.join(channels)}:{item_id}"
-    raw = shop.shared.fetch(name, SHARED_FRESH_S, load, keep_s=SIMILAR_KEPT_S)
-    return list_from_json(raw)
+    return shop.shared.fetch(name, SHARED_FRESH_S, load, list_from_json, keep_s=SIMILAR_KEPT_S)
 
 
 def for_you(

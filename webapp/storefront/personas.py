@@ -29,7 +29,7 @@ def personas(shop: Shop, token: str) -> dict[str, Any]:
     Shared by all, so without those who came by the form or anonymously. `personas`: a list of `user_id`,
     `profile` (label, value) and `mostly` (categories); `next_token`: of the next page.
     """
-    page = shop.shared.fetch(f"personas:{token}", FRESH_S, lambda: _load(shop, token))
+    page = shop.shared.fetch(f"personas:{token}", FRESH_S, lambda: _load(shop, token), dict)
     dataset = shop.dataset.get()
     shown = [
         {

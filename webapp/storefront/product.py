@@ -129,8 +129,9 @@ def _variants(shop: Shop, parent: str) -> list[Item]:
         query = SearchQuery(variant_of=parent, page_size=VARIANTS_SHOWN, include_unavailable=True)
         return search_to_json(shop.stand_ins.search(query, shop.call_timeout_s))
 
-    found = shop.shared.fetch(f"variants:{parent}", SHARED_FRESH_S, load, keep_s=SIMILAR_KEPT_S)
-    return list(search_from_json(found).items)
+    name = f"variants:{parent}"
+    found = shop.shared.fetch(name, SHARED_FRESH_S, load, search_from_json, keep_s=SIMILAR_KEPT_S)
+    return list(found.items)
 
 
 def _shown_variants(shop: Shop, item: Item, own: list[Item]) -> tuple[Card, ...]:

@@ -6,6 +6,7 @@ import json
 import re
 import stat
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -59,27 +60,58 @@ def test_a_damaged_key_file_is_told_with_its_path(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def shared() -> Iterator[SharedCache]:
+def backend() -> Iterator[Cache]:
     app = Flask(__name__)
     cache = Cache(app, config={"CACHE_TYPE": "SimpleCache"})
     with app.app_context():
-        yield SharedCache(cache, CacheCounters(None))
+        yield cache
+
+
+@pytest.fixture
+def shared(backend: Cache) -> SharedCache:
+    return SharedCache(backend, CacheCounters(None))
 
 
 def test_a_fresh_value_is_not_loaded_again(shared: SharedCache) -> None:
-    assert shared.fetch("k", 60, lambda: 1) == 1
-    assert shared.fetch("k", 60, lambda: 2) == 1
+    assert shared.fetch("k", 60, lambda: 1, int) == 1
+    assert shared.fetch("k", 60, lambda: 2, int) == 1
 
 
 def test_an_old_value_is_loaded_again_and_kept_when_that_fails(shared: SharedCache) -> None:
     def failing() -> int:
         raise Unavailable("away")
 
-    assert shared.fetch("k", 0, lambda: 1) == 1
-    assert shared.fetch("k", 0, lambda: 2) == 2
-    assert shared.fetch("k", 0, failing) == 2
+    assert shared.fetch("k", 0, lambda: 1, int) == 1
+    assert shared.fetch("k", 0, lambda: 2, int) == 2
+    assert shared.fetch("k", 0, failing, int) == 2
     with pytest.raises(Unavailable):
-        shared.fetch("other", 0, failing)
+        shared.fetch("other", 0, failing, int)
+
+
+def test_a_fresh_copy_is_decoded_once_and_asks_nobody(shared: SharedCache, backend: Cache) -> None:
+    decoded: list[int] = []
+
+    def decode(raw: int) -> tuple[int]:
+        decoded.append(raw)
+        return (raw,)
+
+    first = shared.fetch("k", 60, lambda: 1, decode)
+    backend.clear()  # what is left is this process's copy
+    assert shared.fetch("k", 60, lambda: 2, decode) is first
+    assert decoded == [1]
+
+
+def test_a_copy_is_no_fresher_than_what_another_front_end_made(
+    shared: SharedCache, backend: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = SharedCache(backend, CacheCounters(None))
+    made = time.time()
+    assert other.fetch("k", 60, lambda: 1, int) == 1
+    monkeypatch.setattr(time, "time", lambda: made + 50)
+    assert shared.fetch("k", 60, lambda: 2, int) == 1
+    monkeypatch.setattr(time, "time", lambda: made + 61)
+    assert shared.fetch("k", 60, lambda: 3, int) == 3
+    assert other.fetch("k", 60, lambda: 4, int) == 3
 
 
 def test_hits_and_misses_are_counted_by_the_name_of_the_key(shared: SharedCache) -> None:
@@ -87,8 +119,8 @@ def test_hits_and_misses_are_counted_by_the_name_of_the_key(shared: SharedCache)
         raise Unavailable("away")
 
     for key in ("rail:new", "rail:new", "rail:trending", "search:1"):
-        shared.fetch(key, 60, lambda: 1)
-    shared.fetch("search:1", 0, failing)
+        shared.fetch(key, 60, lambda: 1, int)
+    shared.fetch("search:1", 0, failing, int)
     assert shared.stats() == {"rail": CacheCount(1, 2), "search": CacheCount(0, 2, 1)}
     assert shared.stats()["rail"].hit_rate == pytest.approx(1 / 3)
 
@@ -97,9 +129,9 @@ def test_a_mistake_of_the_caller_is_not_hidden_by_an_old_value(shared: SharedCac
     def wrong() -> int:
         raise InvalidArgument("page_token", "is not one of ours")
 
-    shared.fetch("k", 0, lambda: 1)
+    shared.fetch("k", 0, lambda: 1, int)
     with pytest.raises(InvalidArgument):
-        shared.fetch("k", 0, wrong)
+        shared.fetch("k", 0, wrong, int)
 
 
 def test_without_redis_the_processs_own_copy_answers() -> None:
@@ -107,8 +139,8 @@ def test_without_redis_the_processs_own_copy_answers() -> None:
     cache = Cache(app, config={"CACHE_TYPE": "webapp.cache.JsonRedisCache", "CACHE_REDIS_URL": NOWHERE})
     with app.app_context():
         shared = SharedCache(cache, CacheCounters(NOWHERE))
-        assert shared.fetch("k", 60, lambda: [1, "a"]) == [1, "a"]
-        assert shared.fetch("k", 60, lambda: [2]) == [1, "a"]
+        assert shared.fetch("k", 60, lambda: [1, "a"], list) == [1, "a"]
+        assert shared.fetch("k", 60, lambda: [2], list) == [1, "a"]
 
 
 def test_cached_bytes_are_json_and_never_unpickled() -> None:
