@@ -7,7 +7,6 @@ from http import HTTPStatus
 import structlog
 from flask import Flask, Response, g, jsonify, make_response, render_template, request
 from flask_babel import LazyString
-from flask_babel import lazy_gettext as _l
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import BadRequest, HTTPException
 
@@ -19,6 +18,7 @@ from engine.errors import (
     ReleaseNotLoaded,
     Unavailable,
 )
+from webapp.i18n import lazy_gettext as _l
 
 STATUS: dict[type[EcrsError], HTTPStatus] = {
     InvalidArgument: HTTPStatus.BAD_REQUEST,

@@ -10,12 +10,12 @@ from typing import Any
 
 import structlog
 from flask import Flask, Response, current_app, g, request, url_for
-from flask_babel import gettext as _
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from services.common.rpc import calls
 from webapp.assets import static_url
 from webapp.headers import SECURITY_HEADERS, content_security_policy
+from webapp.i18n import gettext as _
 from webapp.photos import photo
 from webapp.pictures import picture
 from webapp.shop import current_shop

@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from flask import request
-from flask_babel import gettext as _
 
 from engine.errors import InvalidArgument
 from engine.types import AttributeValue
 from services.common.validate import check_id
 from webapp.dataset import UserFeature
+from webapp.i18n import gettext as _
 
 FEATURE = "feature_"  # before a feature's name, so that one may be called `page`
 MOST_SESSION = 50

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from flask import make_response, redirect, render_template, request, url_for
-from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from webapp.console.access import COOKIE_PATH, closed, forget, is_local, is_password, is_signed_in, remember
 from webapp.console.attempts import WINDOW_S
 from webapp.console.blueprint import blueprint
 from webapp.console.state import current_console
+from webapp.i18n import gettext as _
 from webapp.shopper import local_path
 
 MAX_PASSWORD = 1024

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from flask import render_template, url_for
-from flask_babel import gettext as _
 
 from engine.errors import NotFound
 from engine.types import Item, UserEvent, UserProfile
@@ -13,6 +12,7 @@ from webapp.console.people import id_cell, number_cell, read_items, time_text, t
 from webapp.console.state import current_console
 from webapp.console.tables import Cell, Column, Row, Table, make_table
 from webapp.console.trace import Trace, recording
+from webapp.i18n import gettext as _
 from webapp.shop import current_shop
 from webapp.storefront.wording import value_text
 

@@ -6,7 +6,6 @@ import time
 from typing import Any
 
 from flask import g, make_response, render_template, url_for
-from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from webapp.console.blueprint import blueprint
@@ -18,6 +17,7 @@ from webapp.console.probes import Health
 from webapp.console.releases import ReleaseInfo, current_name, releases
 from webapp.console.state import current_console, own_figures
 from webapp.console.tables import Cell, Column, Row, Table, make_table
+from webapp.i18n import gettext as _
 from webapp.shop import cache_stats, current_shop
 
 HEADLINE = (

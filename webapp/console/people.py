@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from datetime import datetime, timezone
 
 from flask import url_for
-from flask_babel import gettext as _
 
 from engine.chain import STRANGER, request_context
 from engine.features import UserContext
@@ -18,6 +17,7 @@ from webapp.console.inputs import Form, Who
 from webapp.console.state import current_console
 from webapp.console.tables import Cell
 from webapp.console.trace import Trace
+from webapp.i18n import gettext as _
 from webapp.shop import current_shop
 
 

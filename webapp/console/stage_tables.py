@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from flask import url_for
-from flask_babel import gettext as _
 from markupsafe import Markup
 
 from engine.candidates import Candidate
@@ -13,6 +12,7 @@ from engine.types import Contribution, Item, ItemExplanation, Recommendation
 from webapp.console.charts import bar, lean
 from webapp.console.people import id_cell, number_cell, title_cell
 from webapp.console.tables import Cell, Column, Row, Table, make_table
+from webapp.i18n import gettext as _
 from webapp.shop import current_shop
 from webapp.storefront.wording import reason_text
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask import render_template, url_for
-from flask_babel import gettext as _
 
 from engine.candidates import RecallResult
 from engine.types import Item, ItemExplanation, Recommendation, RecommendQuery
@@ -28,6 +27,7 @@ from webapp.console.state import rank_port, recall_port
 from webapp.console.tables import Table, address
 from webapp.console.trace import Trace, recording
 from webapp.dataset import UserFeature
+from webapp.i18n import gettext as _
 from webapp.shop import current_shop
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from flask import abort, flash, redirect, render_template, request, url_for
-from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from engine.errors import InvalidArgument, NotFound
 from engine.types import UserProfile
+from webapp.i18n import gettext as _
 from webapp.passwords import fits, hash_password, is_weak, normal_login
 from webapp.shop import Shop, current_shop
 from webapp.shopper import (

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from itertools import chain, zip_longest
 
 import structlog
-from flask_babel import gettext as _
 
 from engine.errors import EcrsError
 from engine.types import ItemFilter, Reason, Recommendation, RecommendedItem, RecommendQuery
+from webapp.i18n import gettext as _
 from webapp.shop import Shop
 from webapp.storefront.basket import Basket, Row
 from webapp.storefront.cards import Card, make_card

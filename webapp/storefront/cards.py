@@ -102,9 +102,9 @@ def card_html(origins: ImageOrigins, cards: Iterable[Card], back: str, heading: 
     The HTML of a card is kept by everything it shows. What belongs to a request is filled in each time: the
     attribution token, the CSRF token and `back`, the address that the buttons lead back to.
     """
-    filled = []
+    filled, lang, script_root = [], language(), request.script_root
     for card in cards:
-        html = _html(language(), request.script_root, origins, heading, bool(card.token), _SHOWN(card))
+        html = _html(lang, script_root, origins, heading, bool(card.token), _SHOWN(card))
         if card.token:
             html = html.replace(_TOKEN_IN_LINK, quote_plus(card.token))
             html = html.replace(_TOKEN_IN_FORM, escape(card.token))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import structlog
 from flask import abort, flash, g, redirect, render_template, request, url_for
-from flask_babel import gettext as _
-from flask_babel import ngettext
 from werkzeug.wrappers import Response
 
 from engine.errors import EcrsError
 from engine.types import UserEvent
+from webapp.i18n import gettext as _
+from webapp.i18n import ngettext
 from webapp.shop import Shop, current_shop
 from webapp.shopper import current_shopper, local_path, read_id
 from webapp.storefront.addons import add_ons

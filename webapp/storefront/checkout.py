@@ -7,10 +7,10 @@ from datetime import datetime, timezone
 
 from flask import abort, flash, redirect, render_template, request, url_for
 from flask_babel import format_datetime
-from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from engine.types import UserEvent
+from webapp.i18n import gettext as _
 from webapp.shop import Shop, current_shop
 from webapp.shopper import current_shopper
 from webapp.storefront.basket import Basket, read_basket

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
-from flask_babel import gettext as _
 
 from engine.errors import EcrsError
 from engine.types import NO_FILTER, Item, Reason, Recommendation, RecommendedItem, RecommendQuery
 from webapp.cache import OUTAGES
 from webapp.codec import list_from_json, list_to_json
+from webapp.i18n import gettext as _
 from webapp.shop import Shop
 from webapp.shopper import Shopper
 from webapp.storefront.cards import Card, make_card

@@ -7,8 +7,6 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from flask_babel import gettext as _
-from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from wtforms import (
     BooleanField,
@@ -24,7 +22,9 @@ from wtforms.widgets import CheckboxInput, ListWidget
 
 from engine.types import AttributeValue
 from webapp.dataset import UserFeature
+from webapp.i18n import gettext as _
 from webapp.i18n import language
+from webapp.i18n import lazy_gettext as _l
 from webapp.passwords import MAX_LENGTH, MIN_LENGTH, normal_login
 
 PREFIX = "feature_"  # so that a feature may have any name, `data` or `validate` too

@@ -9,11 +9,11 @@ from datetime import datetime, timezone
 import structlog
 from flask import abort, render_template, request
 from flask_babel import format_date, format_time
-from flask_babel import gettext as _
-from flask_babel import lazy_gettext as _l
 
 from engine.errors import EcrsError, InvalidArgument
 from engine.types import Item, UserEvent
+from webapp.i18n import gettext as _
+from webapp.i18n import lazy_gettext as _l
 from webapp.shop import Shop, current_shop
 from webapp.shopper import current_shopper
 from webapp.storefront.blueprint import blueprint

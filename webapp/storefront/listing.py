@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
 from flask_babel import LazyString
-from flask_babel import gettext as _
-from flask_babel import lazy_gettext as _l
 from werkzeug.datastructures import MultiDict
 
 from engine.types import SearchQuery
 from webapp.errors import BadPage
+from webapp.i18n import gettext as _
+from webapp.i18n import lazy_gettext as _l
 
 PAGE_SIZE = 24
 MAX_TEXT = 200

@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 
 import structlog
 from flask import abort, flash, make_response, redirect, render_template, request
-from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from engine.errors import EcrsError, NotFound, Unavailable
@@ -20,6 +19,7 @@ from engine.types import Item, Reason, SearchQuery, UserEvent
 from webapp.cache import OUTAGES
 from webapp.codec import search_from_json, search_to_json
 from webapp.errors import wants_json
+from webapp.i18n import gettext as _
 from webapp.shop import Shop, current_shop
 from webapp.shopper import Shopper, current_shopper, local_path, read_id
 from webapp.storefront.blueprint import blueprint

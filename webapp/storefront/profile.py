@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from flask import abort, flash, redirect, render_template, request, url_for
-from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from engine.errors import NotFound
 from engine.types import AttributeValue, UserProfile
+from webapp.i18n import gettext as _
 from webapp.shop import Shop, current_shop
 from webapp.shopper import Shopper, current_shopper, sign_out
 from webapp.storefront.blueprint import blueprint

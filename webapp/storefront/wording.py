@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from flask_babel import gettext as _
-from flask_babel import lazy_gettext as _l
-
 from engine.types import AttributeValue, Item, Reason, UserEvent
 from engine.vocabulary import Degradation
 from webapp.dataset import DatasetInfo
+from webapp.i18n import gettext as _
 from webapp.i18n import language
+from webapp.i18n import lazy_gettext as _l
 
 CURRENCY_SIGNS = {"USD": "$", "EUR": "€", "GBP": "£", "CNY": "¥", "JPY": "¥"}
 REASONS = {
