@@ -41,15 +41,15 @@ def prepare(data: Path, folder: Path, steps: int, warm_up: int) -> dict[str, Job
     window = int(CONFIG.window_days * DAY_MS)
     begin = prepared.end - window
     bought = purchases_before(events, len(base), begin)
-    moment = look(base, bought, prepared.profiles, CONFIG)
+    moment = look(base, bought, prepared.profiles, np.full(len(base), np.nan), CONFIG)
     encoder = FeatureEncoder(schema, moment.table)
     seed_everything(CONFIG.seed)
     tower, ranker = make_tower(schema, CONFIG.tower), make_ranker(schema, CONFIG.rank)
     contexts = tower_samples(events, encoder, prepared.begin, begin, CONFIG, rng)
     # Untrained towers: which candidates the ranker sees does not change how fast it learns them.
     users = encode_users(tower, events, encoder, ranked_users(events, begin, prepared.end, CONFIG), begin)
-    recaller = moment.recaller(encode_items(tower, base), CONFIG.recall)
-    rows = rank_samples(events, encoder, recaller, users, (begin, prepared.end), CONFIG, rng)
+    snapshot = moment.snapshot(encode_items(tower, base), CONFIG.channel_size)
+    rows = rank_samples(events, encoder, snapshot, users, (begin, prepared.end), CONFIG, rng)
     ranker.see(rows.dense)
     arrays = {**contexts.feeds, "positives": contexts.positives, "items": moment.table.features}
     arrays |= {"sparse": rows.sparse, "dense": rows.dense, "label": rows.label}

@@ -24,9 +24,12 @@ from rich.table import Table
 
 from engine.features import UserContext
 from engine.page import blend
+from engine.recall.exact import ExactSearch
 from engine.release import Release, ReleaseError
+from engine.snapshot import Snapshot
 from models.evaluation import mean_metrics
-from models.training.candidates import Recaller
+from models.evaluation.pipeline import candidate_count
+from models.training.candidates import served_rows
 from models.training.config import CONFIGS, TrainConfig
 from models.training.dataset import CatalogueEvents, DataFault, Events, PreparedData, load_prepared
 from models.training.export import ExportError, onnx_runner
@@ -72,23 +75,19 @@ def hold_out(data: PreparedData, share: float, seed: int, window_days: float) ->
 
 def lists_of(split: Split, release: Release) -> Lists:
     """For each method the held-out users' lists of item rows, best first."""
-    table, segments = release.items, release.segments
-    popular, trending = (
-        table.row_of([item for item, _ in channel])
-        for channel in (release.channels.popular, release.channels.trending)
-    )
-    config = CONFIGS["quick"].recall
-    recaller = Recaller(table, release.vectors, popular, trending, segments, config)
+    snapshot, segments = Snapshot.of(release, search=ExactSearch(release.vectors)), release.segments
+    popular = snapshot.lists["popular"].rows
     tower, ranker = onnx_runner(release.user_tower_onnx), onnx_runner(release.rank_onnx)
     everybody = segments.rows[np.argsort(-segments.base, kind="stable")]
     lists: Lists = {}
     for user in split.users.tolist():
         profile = split.whole.profiles[user]
         context = UserContext("", profile, (), release.data_end + 1)
-        vector = np.asarray(tower(release.encoder.user_tower(context)))[0]
+        vector = np.asarray(tower(snapshot.encoder.user_tower(context)))[0]
         nearest = np.argsort(-(release.vectors @ vector), kind="stable")
-        served = recaller.for_new(profile, vector)
-        scores = np.asarray(ranker(release.encoder.rank(context, served))).ravel()
+        past = snapshot.encoder.summary(context)
+        served = served_rows(snapshot, context, past, vector, candidate_count(release))
+        scores = np.asarray(ranker(snapshot.encoder.rank(context, served, past))).ravel()
         found = {
             "popularity": popular,
             "popularity by buyers": everybody,

@@ -180,4 +180,4 @@ def contexts(split: RetailSplit, users: IntArray, limit: int) -> Iterator[tuple[
 
 def candidate_count(release: Release) -> int:
     """How many candidates the release's ranker learnt on: what recommend should ask for."""
-    return RecallConfig(**release.manifest["config"]["recall"]).total
+    return int(release.manifest["config"]["recall"].get("total", RecallConfig().total))

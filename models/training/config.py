@@ -61,21 +61,9 @@ class RankConfig:
 
 @dataclass(frozen=True)
 class RecallConfig:
-    """How many candidates each channel gives, as served."""
+    """How many candidates the ranker learns on; by which quotas says engine/recall/merge.py."""
 
-    looked_at: int = 10
-    bought_again: int = 70
-    item_to_item: int = 70
-    tower: int = 25
-    popular: int = 15
-    trending: int = 10
-    segment: int = 130  # of a shopper without events, in place of what needs a history
-
-    @property
-    def total(self) -> int:
-        """The most candidates of one request."""
-        own = self.looked_at + self.bought_again
-        return own + self.item_to_item + self.tower + self.popular + self.trending
+    total: int = 200
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,14 @@ import numpy.typing as npt
 
 from engine.features import FeatureEncoder, ItemTable
 from engine.features.encoder import USER_FEEDS
+from engine.recall.exact import ExactSearch
+from engine.recall.merge import Found
 from engine.recall.segments import Profile, Segments
+from engine.snapshot import Snapshot
 from models.training import channels
-from models.training.candidates import Recaller
 from models.training.catalogue import table_at
 from models.training.channels import Purchases
-from models.training.config import RecallConfig, TrainConfig
+from models.training.config import TrainConfig
 from models.training.dataset import CatalogueEvents
 from models.training.fitting import encode
 from models.training.samples import context_of, past_of
@@ -28,32 +30,45 @@ FloatArray = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Moment:
-    """The state of knowledge at ``table.data_end``; ``popular`` and ``trending`` are scores [N]."""
+    """The state of knowledge at ``table.data_end``; ``popular``, ``trending`` and ``new`` are scores [N]."""
 
     table: ItemTable
     purchases: Purchases
     popular: npt.NDArray[np.float64]
     trending: npt.NDArray[np.float64]
+    new: npt.NDArray[np.float64]
     segments: Segments
 
-    def recaller(self, vectors: FloatArray, quotas: RecallConfig) -> Recaller:
-        """Recall as served at this moment."""
-        popular, trending = best(self.popular, 200), best(self.trending, 200)
-        return Recaller(self.table, vectors, popular, trending, self.segments, quotas)
+    def snapshot(self, vectors: FloatArray, size: int) -> Snapshot:
+        """What a release made at this moment would be served from, without items that nobody had bought.
+
+        Args:
+            vectors: of the items, float32 [N, D].
+            size: of the lists.
+        """
+        scores = {"popular": self.popular, "trending": self.trending, "new": self.new}
+        rows = {name: best(one, size) for name, one in scores.items()}
+        lists = {name: Found(rows[name], one[rows[name]].astype(np.float32)) for name, one in scores.items()}
+        return Snapshot("", self.table, vectors, lists, self.segments, search=ExactSearch(vectors))
 
 
 def look(
     base: ItemTable,
     purchases: Purchases,
     profiles: Sequence[Profile],
+    listed_at: npt.NDArray[np.float64],
     config: TrainConfig,
     earlier: Moment | None = None,
 ) -> Moment:
-    """The state of knowledge at the purchases' cutoff, with the neighbours of an earlier moment if given."""
+    """The state of knowledge at the purchases' cutoff, with the neighbours of an earlier moment if given.
+
+    ``listed_at``: when each item was listed, ms since the epoch, float64 [N], NaN = unknown.
+    """
     table = table_at(base, purchases, config, earlier.table if earlier else None)
     features = [field.name for field in base.schema.user_fields if field.kind != "number"]
     popular, trending = channels.popular(purchases), channels.trending(purchases)
-    return Moment(table, purchases, popular, trending, fit_segments(purchases, profiles, features))
+    new = channels.new_items(purchases, listed_at)
+    return Moment(table, purchases, popular, trending, new, fit_segments(purchases, profiles, features))
 
 
 def best(scores: npt.NDArray[np.float64], count: int) -> IntArray:

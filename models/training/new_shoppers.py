@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from engine.features import FeatureEncoder
 from engine.features.encoder import USER_FEEDS
-from models.training.candidates import Recaller
+from engine.snapshot import Snapshot
+from models.training.candidates import served_rows
 from models.training.config import TrainConfig
 from models.training.dataset import CatalogueEvents
 from models.training.fitting import encode
@@ -36,7 +37,7 @@ def encode_new(
 def new_shopper_samples(
     events: CatalogueEvents,
     encoder: FeatureEncoder,
-    recaller: Recaller,
+    snapshot: Snapshot,
     tower: Any,
     window: tuple[int, int],
     config: TrainConfig,
@@ -54,6 +55,7 @@ def new_shopper_samples(
     vectors, past = encode_new(tower, events, encoder, users, begin), no_past(encoder)
     groups = []
     for vector, user in zip(vectors, users.tolist(), strict=True):
-        served = recaller.for_new(events.data.profiles[user], vector)
+        context = context_of(events, user, begin)
+        served = served_rows(snapshot, context, past, vector, config.recall.total)
         groups.append(candidate_rows(events, encoder, user, past, served, window, config, rng))
     return RankSamples.join(groups)

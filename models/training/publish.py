@@ -19,7 +19,6 @@ from engine.recall.content_store import write_content
 from engine.recall.new_items_store import write_new_items
 from engine.release import SCHEMA, Channel, Channels, ReleaseWriter
 from models.rankers.deepfm import Calibrated
-from models.training import channels
 from models.training.config import TrainConfig
 from models.training.content_fit import fit_content
 from models.training.dataset import CatalogueEvents, PreparedData, Record
@@ -146,12 +145,10 @@ def _export(trained: Trained, samples: RankSamples, folder: Path) -> dict[str, A
 
 def _channels(trained: Trained) -> Channels:
     final, size = trained.final, trained.config.channel_size
-    listed = [record.get("listed_at") for record in trained.records]
-    listed_at = np.array([np.nan if value is None else float(value) for value in listed])
     return Channels(
         popular=_listed(final.table, final.popular, size),
         trending=_listed(final.table, final.trending, size),
-        new=_listed(final.table, channels.new_items(final.purchases, listed_at), size),
+        new=_listed(final.table, final.new, size),
         segments=_segment_lists(final, size),
     )
 

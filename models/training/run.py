@@ -59,6 +59,8 @@ class Training:
         chosen = select_items(data, config.catalogue)
         self.records = [data.records[index] for index in chosen.tolist()]
         self.schema = build_schema(data, self.records, config)
+        listed = [record.get("listed_at") for record in self.records]
+        self.listed_at = np.array([np.nan if value is None else float(value) for value in listed])
         self.base = ItemTable.from_records(self.schema, self.records, data.end)
         row = np.full(len(data.item_ids) + 1, -1, np.int64)  # the last one is for items not listed, index -1
         row[chosen] = np.arange(len(chosen))
@@ -121,7 +123,7 @@ class Training:
 
     def _look(self, at: int, earlier: Moment | None = None) -> Moment:
         bought = purchases_before(self.events, len(self.base), at)
-        return look(self.base, bought, self.data.profiles, self.config, earlier)
+        return look(self.base, bought, self.data.profiles, self.listed_at, self.config, earlier)
 
     def _learn_tower(self, stage: str, moment: Moment, begin: int, epochs: int) -> None:
         """Train the towers on contexts from ``begin`` to the moment."""
@@ -152,11 +154,9 @@ class Training:
             known = self._candidates(moment, vectors, browsing)
         begin = moment.table.data_end
         window = (begin, begin + self.window)
-        encoder, recaller = (
-            FeatureEncoder(self.schema, moment.table),
-            moment.recaller(vectors, self.config.recall),
-        )
-        new = new_shopper_samples(self.events, encoder, recaller, self.tower, window, self.config, self.rng)
+        encoder = FeatureEncoder(self.schema, moment.table)
+        snapshot = moment.snapshot(vectors, self.config.channel_size)
+        new = new_shopper_samples(self.events, encoder, snapshot, self.tower, window, self.config, self.rng)
         return known if new is None else RankSamples.join([known, new])
 
     def _candidates(self, moment: Moment, vectors: Any, browsing: bool = False) -> RankSamples:
@@ -166,10 +166,10 @@ class Training:
         encoder = FeatureEncoder(self.schema, moment.table)
         users = ranked_users(self.events, begin, end, self.config)
         user_vectors = encode_users(self.tower, self.events, encoder, users, begin)
-        recaller = moment.recaller(vectors, self.config.recall)
+        snapshot = moment.snapshot(vectors, self.config.channel_size)
         window = (begin, end)
         return rank_samples(
-            self.events, encoder, recaller, user_vectors, window, self.config, self.rng, browsing
+            self.events, encoder, snapshot, user_vectors, window, self.config, self.rng, browsing
         )
 
     def _done(self, stage: str, text: str) -> None:

@@ -11,8 +11,9 @@ from tqdm import tqdm
 
 from engine.features import DAY_MS, FeatureEncoder, History, HistorySummary, UserContext
 from engine.features.encoder import USER_FEEDS
+from engine.snapshot import Snapshot
 from models.training.browsing import SHARE, browse
-from models.training.candidates import Recaller
+from models.training.candidates import served_rows
 from models.training.config import TrainConfig
 from models.training.dataset import CatalogueEvents
 
@@ -143,7 +144,7 @@ def ranked_users(events: CatalogueEvents, begin: int, end: int, config: TrainCon
 def rank_samples(
     events: CatalogueEvents,
     encoder: FeatureEncoder,
-    recaller: Recaller,
+    snapshot: Snapshot,
     user_vectors: FloatArray,
     window: tuple[int, int],
     config: TrainConfig,
@@ -163,7 +164,8 @@ def rank_samples(
         if browsing and rng.random() < SHARE:
             history = browse(history, events.positives(user, begin, end), len(encoder.table), rng)
         past = HistorySummary(encoder.schema, encoder.table, history)
-        served = recaller.candidates(past, user_vectors[position])
+        context = context_of(events, user, begin)
+        served = served_rows(snapshot, context, past, user_vectors[position], config.recall.total)
         groups.append(candidate_rows(events, encoder, user, past, served, window, config, rng))
     return RankSamples.join(groups)
 

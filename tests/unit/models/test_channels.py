@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
 from engine.features import DAY_MS, STATS, Event, FeatureEncoder, ItemTable, UserContext
-from engine.recall.repeat import bought_again, looked_at
-from models.training.candidates import merge, similar_to_history
+from engine.recall.channels import Request, item_to_item
+from engine.recall.repeat import bought_again
+from engine.recall.segments import Segments
+from engine.snapshot import Snapshot
 from models.training.channels import Purchases, item_stats, neighbours, new_items, popular, trending
 from tests.unit.models.conftest import NOW
 
@@ -92,24 +92,14 @@ def test_bought_again_puts_staples_first(encoder: FeatureEncoder, context: UserC
     assert bought_again(encoder.summary(UserContext("", {}, [], NOW)), 10)[0].tolist() == []
 
 
-def test_what_was_looked_at_waits_until_it_is_taken(encoder: FeatureEncoder, context: UserContext) -> None:
-    assert looked_at(encoder.summary(context), 10)[0].tolist() == [5]
-    carted = replace(context, events=[Event("6", "cart", NOW - 10), *context.events])
-    assert looked_at(encoder.summary(carted), 10)[0].tolist() == [6, 5]
-    taken = replace(context, events=[Event("5", "purchase", NOW - 10), *context.events])
-    assert looked_at(encoder.summary(taken), 10)[0].tolist() == []
-    assert looked_at(encoder.summary(UserContext("", {}, [], NOW)), 10)[0].tolist() == []
-
-
 def test_similar_items_are_not_those_of_the_history(table: ItemTable, encoder: FeatureEncoder) -> None:
     table.neighbours = np.array([[(row + 1) % 12, (row + 2) % 12, -1] for row in range(12)], np.int32)
     table.neighbour_scores = np.tile(np.array([1.0, 0.5, 0.0], np.float32), (12, 1))
-    past = encoder.summary(UserContext("u", {}, [Event(str(n), "purchase", NOW - 1) for n in (2, 3)], NOW))
-    rows, scores = similar_to_history(table, past, 10)
-    assert rows.tolist() == [4, 5]
-    assert (np.diff(scores) < 0).all()
-
-
-def test_merging_gives_each_channel_its_quota_of_fresh_items() -> None:
-    merged = merge([(np.array([1, 2, 3]), 2), (np.array([2, 1, 4, 5]), 1), (np.array([6]), 5)])
-    assert merged.tolist() == [1, 2, 4, 6]
+    events = [Event(str(n), "purchase", NOW - 2 * DAY_MS) for n in (2, 3)]
+    context = UserContext("u", {}, events, NOW)
+    nothing = Segments((), np.empty(0, np.int64), *(np.empty((0, 0), np.float32) for _ in range(3)))
+    snapshot = Snapshot("", table, np.empty((12, 0), np.float32), {}, nothing)
+    found = item_to_item(Request(snapshot, context, encoder.summary(context), 10, lambda: 1.0))
+    assert found.rows.tolist() == [4, 5]
+    assert found.reason_rows.tolist() == [3, 3]
+    assert (np.diff(found.scores) < 0).all()

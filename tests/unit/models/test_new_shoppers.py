@@ -61,12 +61,14 @@ def test_the_ranker_sees_new_shoppers_as_they_are_served(data: PreparedData) -> 
     base = ItemTable.from_records(build_schema(data, data.records, QUICK), data.records, data.end)
     events, config = CatalogueEvents(data, data.events.item), everybody_new(1.0)
     begin = data.end - 20 * DAY_MS
-    moment = look(base, purchases_before(events, len(base), begin), data.profiles, config)
+    moment = look(
+        base, purchases_before(events, len(base), begin), data.profiles, np.full(len(base), np.nan), config
+    )
     encoder, tower = FeatureEncoder(base.schema, moment.table), make_tower(base.schema, config.tower)
     vectors = np.eye(ITEMS, config.tower.embedding_dim, dtype=np.float32)
-    recaller = moment.recaller(vectors, config.recall)
+    snapshot = moment.snapshot(vectors, 200)
     window, rng = (begin, data.end), np.random.default_rng(1)
-    samples = new_shopper_samples(events, encoder, recaller, tower, window, config, rng)
+    samples = new_shopper_samples(events, encoder, snapshot, tower, window, config, rng)
     assert samples is not None
     user = int(samples.user[0])
     assert all(data.profiles[one] for one in samples.user.tolist())
@@ -81,7 +83,7 @@ def test_the_ranker_sees_new_shoppers_as_they_are_served(data: PreparedData) -> 
     np.testing.assert_array_equal(samples.label[: samples.group[1]], np.isin(shown, taken))
     vector = encode_new(tower, events, encoder, samples.user[:1], begin)
     assert np.linalg.norm(vector) == pytest.approx(1, abs=1e-5)
-    none = new_shopper_samples(events, encoder, recaller, tower, window, everybody_new(0.0), rng)
+    none = new_shopper_samples(events, encoder, snapshot, tower, window, everybody_new(0.0), rng)
     assert none is None
 
 
