@@ -12,7 +12,7 @@ from engine.errors import InvalidArgument
 from engine.features import EventColumns, UserContext
 from engine.ids import canonical_ids
 from engine.types import NO_FILTER, AttributeValue, ItemFilter, KnownContext, UserProfile, profile_features
-from engine.vocabulary import HISTORY_EVENT_TYPES, LIVE_EVENT_TYPES, MAX_HISTORY, Degradation
+from engine.vocabulary import ALL_CHANNELS, HISTORY_EVENT_TYPES, LIVE_EVENT_TYPES, MAX_HISTORY, Degradation
 from services.common.validate import check_attributes, check_filter, check_id
 from services.common.values import now_ms
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _TYPE_NAMES = ("other", *LIVE_EVENT_TYPES)  # by the number of the proto enum
 _TYPE_NUMBERS = {name: number for number, name in enumerate(_TYPE_NAMES)}
+_CHANNEL_NUMBERS = {name: number for number, name in enumerate(ALL_CHANNELS, 1)}
 
 
 def event_type_name(field: str, number: int) -> str:
@@ -164,6 +165,22 @@ def degraded_from_proto(values: Sequence[int]) -> frozenset[Degradation]:
     """Flags; those of a newer contract than ours are left out."""
     known = {part.value for part in Degradation}
     return frozenset(Degradation(value) for value in values if value in known)
+
+
+def channel_to_proto(name: str) -> pb.Channel.ValueType:
+    """A recall channel as the enum."""
+    return pb.Channel.ValueType(_CHANNEL_NUMBERS[name])
+
+
+def channels_from_proto(names: Iterable[str], numbers: Sequence[int]) -> tuple[str, ...]:
+    """The channels that a request asks for by name or by number, each once; names are not checked here.
+
+    Raises InvalidArgument for a number that the enum does not have.
+    """
+    for at, number in enumerate(numbers):
+        if not 1 <= number <= len(ALL_CHANNELS):
+            raise InvalidArgument(f"recall_channels[{at}]", f"has no channel with the number {number}")
+    return tuple(dict.fromkeys((*names, *(ALL_CHANNELS[number - 1] for number in numbers))))
 
 
 def optional_int(message: object, field: str, default: int) -> int:

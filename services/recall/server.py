@@ -29,7 +29,7 @@ class RecallServicer(pb_grpc.RecallServiceServicer):
             convert.context_from_proto(request.context).context,
             request.top_k,
             remaining_s(),
-            channels=tuple(request.channels),
+            channels=convert.channels_from_proto(request.channels, request.recall_channels),
             item_filter=convert.filter_from_proto(request.filter),
             release=request.release,
         )
@@ -39,7 +39,12 @@ class RecallServicer(pb_grpc.RecallServiceServicer):
             model_version=result.release,
             degraded=convert.degraded_to_proto(result.degraded),
             channels=[
-                pb.ChannelReport(channel=report.channel, found=report.found, error=report.error)
+                pb.ChannelReport(
+                    channel=report.channel,
+                    found=report.found,
+                    error=report.error,
+                    recall_channel=convert.channel_to_proto(report.channel),
+                )
                 for report in result.channels
             ],
         )
@@ -54,7 +59,7 @@ class RecallServicer(pb_grpc.RecallServiceServicer):
             remaining_s(),
             item_filter=convert.filter_from_proto(request.filter),
             release=request.release,
-            channels=tuple(request.channels),
+            channels=convert.channels_from_proto(request.channels, request.recall_channels),
         )
         return pb.SimilarItemsResponse(
             candidates=_candidates(result.candidates),
@@ -101,6 +106,7 @@ def _candidates(candidates: Sequence[Candidate]) -> list[pb.Candidate]:
             item_id=candidate.item_id,
             score=candidate.score,
             channels=candidate.channels,
+            recall_channels=map(convert.channel_to_proto, candidate.channels),
             reason_item_id=candidate.reason_item_id,
             reason_segment=candidate.reason_segment,
         )

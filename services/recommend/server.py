@@ -36,7 +36,7 @@ class RecommendServicer(pb_grpc.RecommendServiceServicer):
                 filter=convert.filter_from_proto(request.filter),
                 placement=request.placement or "home",
                 candidate_count=convert.optional_int(request, "candidate_count", DEFAULT_CANDIDATES),
-                channels=tuple(request.channels),
+                channels=convert.channels_from_proto(request.channels, request.recall_channels),
             ),
             remaining_s(),
         )
@@ -62,7 +62,7 @@ class RecommendServicer(pb_grpc.RecommendServiceServicer):
             page_size=request.page_size,
             item_filter=convert.filter_from_proto(request.filter),
             placement=request.placement or "similar",
-            channels=tuple(request.channels),
+            channels=convert.channels_from_proto(request.channels, request.recall_channels),
         )
         return pb.SimilarItemsResponse(
             items=[_item(item) for item in result.items],
@@ -86,6 +86,7 @@ def _item(item: RecommendedItem) -> pb.RecommendedItem:
         item_id=item.item_id,
         score=item.score,
         channels=item.channels,
+        recall_channels=map(convert.channel_to_proto, item.channels),
         reason=pb.Reason(
             kind=pb.ReasonKind.Value(f"REASON_KIND_{reason.kind.upper()}"),
             reason_item_id=reason.item_id,

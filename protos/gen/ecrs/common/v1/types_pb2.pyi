@@ -111,6 +111,54 @@ DEGRADATION_CANDIDATES: Degradation.ValueType  # 6
 """Recall did not answer: the last good popular list was used."""
 Global___Degradation: _TypeAlias = Degradation  # noqa: Y015
 
+class _Channel:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ChannelEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Channel.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CHANNEL_UNSPECIFIED: _Channel.ValueType  # 0
+    """Never sent; an error in a request."""
+    CHANNEL_TWO_TOWER: _Channel.ValueType  # 1
+    """Near the shopper's embedding, or, of similar items, near the item's."""
+    CHANNEL_ITEM_TO_ITEM: _Channel.ValueType  # 2
+    """Taken by the shoppers who took an item of the shopper's, or the item asked for."""
+    CHANNEL_BOUGHT_AGAIN: _Channel.ValueType  # 3
+    """Taken by the shopper before."""
+    CHANNEL_POPULAR: _Channel.ValueType  # 4
+    """Popular with all."""
+    CHANNEL_SEGMENT: _Channel.ValueType  # 5
+    """Popular with shoppers who share a feature."""
+    CHANNEL_TRENDING: _Channel.ValueType  # 6
+    """Selling faster than usual."""
+    CHANNEL_NEW: _Channel.ValueType  # 7
+    """New in the shop."""
+    CHANNEL_CONTENT: _Channel.ValueType  # 8
+    """Of similar items only: alike by what is written about them."""
+
+class Channel(_Channel, metaclass=_ChannelEnumTypeWrapper):
+    """Which part of recall named an item. The texts beside these enums are the same names in lower case, without the prefix."""
+
+CHANNEL_UNSPECIFIED: Channel.ValueType  # 0
+"""Never sent; an error in a request."""
+CHANNEL_TWO_TOWER: Channel.ValueType  # 1
+"""Near the shopper's embedding, or, of similar items, near the item's."""
+CHANNEL_ITEM_TO_ITEM: Channel.ValueType  # 2
+"""Taken by the shoppers who took an item of the shopper's, or the item asked for."""
+CHANNEL_BOUGHT_AGAIN: Channel.ValueType  # 3
+"""Taken by the shopper before."""
+CHANNEL_POPULAR: Channel.ValueType  # 4
+"""Popular with all."""
+CHANNEL_SEGMENT: Channel.ValueType  # 5
+"""Popular with shoppers who share a feature."""
+CHANNEL_TRENDING: Channel.ValueType  # 6
+"""Selling faster than usual."""
+CHANNEL_NEW: Channel.ValueType  # 7
+"""New in the shop."""
+CHANNEL_CONTENT: Channel.ValueType  # 8
+"""Of similar items only: alike by what is written about them."""
+Global___Channel: _TypeAlias = Channel  # noqa: Y015
+
 @_typing.final
 class Value(_message.Message):
     """One value of an attribute that a dataset brings along."""

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from ecrs.common.v1 import types_pb2 as ecrs_dot_common_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#ecrs/recall/v1/recall_service.proto\x12\x0e\x65\x63rs.recall.v1\x1a\x1a\x65\x63rs/common/v1/types.proto\"m\n\tCandidate\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x02\x12\x10\n\x08\x63hannels\x18\x03 \x03(\t\x12\x16\n\x0ereason_item_id\x18\x04 \x01(\t\x12\x16\n\x0ereason_segment\x18\x05 \x01(\t\"\x95\x01\n\x10\x43\x61ndidateColumns\x12\x0c\n\x04rows\x18\x01 \x03(\r\x12\x0e\n\x06scores\x18\x02 \x03(\x02\x12\x14\n\x0c\x63hannel_bits\x18\x03 \x03(\r\x12\x10\n\x08\x64\x65\x63iding\x18\x04 \x03(\r\x12\x13\n\x0breason_rows\x18\x05 \x03(\x11\x12\x10\n\x08segments\x18\x06 \x03(\x11\x12\x14\n\x0cnew_item_ids\x18\x07 \x03(\t\">\n\rChannelReport\x12\x0f\n\x07\x63hannel\x18\x01 \x01(\t\x12\r\n\x05\x66ound\x18\x02 \x01(\x05\x12\r\n\x05\x65rror\x18\x03 \x01(\t\"\xc0\x01\n\x12RecallItemsRequest\x12,\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1b.ecrs.common.v1.UserContext\x12\x12\n\x05top_k\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12\x10\n\x08\x63hannels\x18\x03 \x03(\t\x12*\n\x06\x66ilter\x18\x04 \x01(\x0b\x32\x1a.ecrs.common.v1.ItemFilter\x12\x0f\n\x07release\x18\x05 \x01(\t\x12\x0f\n\x07\x63olumns\x18\x14 \x01(\x08\x42\x08\n\x06_top_k\"\xee\x01\n\x13RecallItemsResponse\x12-\n\ncandidates\x18\x01 \x03(\x0b\x32\x19.ecrs.recall.v1.Candidate\x12\x15\n\rmodel_version\x18\x02 \x01(\t\x12-\n\x08\x64\x65graded\x18\x03 \x03(\x0e\x32\x1b.ecrs.common.v1.Degradation\x12/\n\x08\x63hannels\x18\x04 \x03(\x0b\x32\x1d.ecrs.recall.v1.ChannelReport\x12\x31\n\x07\x63olumns\x18\x14 \x01(\x0b\x32 .ecrs.recall.v1.CandidateColumns\"\x93\x01\n\x13SimilarItemsRequest\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\x12\n\x05top_k\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12*\n\x06\x66ilter\x18\x03 \x01(\x0b\x32\x1a.ecrs.common.v1.ItemFilter\x12\x0f\n\x07release\x18\x04 \x01(\t\x12\x10\n\x08\x63hannels\x18\x05 \x03(\tB\x08\n\x06_top_k\"\x8b\x01\n\x14SimilarItemsResponse\x12-\n\ncandidates\x18\x01 \x03(\x0b\x32\x19.ecrs.recall.v1.Candidate\x12\x15\n\rmodel_version\x18\x02 \x01(\t\x12-\n\x08\x64\x65graded\x18\x03 \x03(\x0e\x32\x1b.ecrs.common.v1.Degradation\"R\n\x11\x45ncodeUserRequest\x12,\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1b.ecrs.common.v1.UserContext\x12\x0f\n\x07release\x18\x02 \x01(\t\">\n\x12\x45ncodeUserResponse\x12\x11\n\tembedding\x18\x01 \x03(\x02\x12\x15\n\rmodel_version\x18\x02 \x01(\t2\x97\x02\n\rRecallService\x12V\n\x0bRecallItems\x12\".ecrs.recall.v1.RecallItemsRequest\x1a#.ecrs.recall.v1.RecallItemsResponse\x12Y\n\x0cSimilarItems\x12#.ecrs.recall.v1.SimilarItemsRequest\x1a$.ecrs.recall.v1.SimilarItemsResponse\x12S\n\nEncodeUser\x12!.ecrs.recall.v1.EncodeUserRequest\x1a\".ecrs.recall.v1.EncodeUserResponseBx\n\x12\x63om.ecrs.recall.v1B\x12RecallServiceProtoP\x01Z\x17\x65\x63rs/recall/v1;recallv1\xaa\x02\x0e\x45\x63rs.Recall.V1\xca\x02\x0e\x45\x63rs\\Recall\\V1\xea\x02\x10\x45\x63rs::Recall::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#ecrs/recall/v1/recall_service.proto\x12\x0e\x65\x63rs.recall.v1\x1a\x1a\x65\x63rs/common/v1/types.proto\"\x9f\x01\n\tCandidate\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x02\x12\x10\n\x08\x63hannels\x18\x03 \x03(\t\x12\x16\n\x0ereason_item_id\x18\x04 \x01(\t\x12\x16\n\x0ereason_segment\x18\x05 \x01(\t\x12\x30\n\x0frecall_channels\x18\x06 \x03(\x0e\x32\x17.ecrs.common.v1.Channel\"\x95\x01\n\x10\x43\x61ndidateColumns\x12\x0c\n\x04rows\x18\x01 \x03(\r\x12\x0e\n\x06scores\x18\x02 \x03(\x02\x12\x14\n\x0c\x63hannel_bits\x18\x03 \x03(\r\x12\x10\n\x08\x64\x65\x63iding\x18\x04 \x03(\r\x12\x13\n\x0breason_rows\x18\x05 \x03(\x11\x12\x10\n\x08segments\x18\x06 \x03(\x11\x12\x14\n\x0cnew_item_ids\x18\x07 \x03(\t\"o\n\rChannelReport\x12\x0f\n\x07\x63hannel\x18\x01 \x01(\t\x12\r\n\x05\x66ound\x18\x02 \x01(\x05\x12\r\n\x05\x65rror\x18\x03 \x01(\t\x12/\n\x0erecall_channel\x18\x04 \x01(\x0e\x32\x17.ecrs.common.v1.Channel\"\xf2\x01\n\x12RecallItemsRequest\x12,\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1b.ecrs.common.v1.UserContext\x12\x12\n\x05top_k\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12\x10\n\x08\x63hannels\x18\x03 \x03(\t\x12*\n\x06\x66ilter\x18\x04 \x01(\x0b\x32\x1a.ecrs.common.v1.ItemFilter\x12\x0f\n\x07release\x18\x05 \x01(\t\x12\x30\n\x0frecall_channels\x18\x06 \x03(\x0e\x32\x17.ecrs.common.v1.Channel\x12\x0f\n\x07\x63olumns\x18\x14 \x01(\x08\x42\x08\n\x06_top_k\"\xee\x01\n\x13RecallItemsResponse\x12-\n\ncandidates\x18\x01 \x03(\x0b\x32\x19.ecrs.recall.v1.Candidate\x12\x15\n\rmodel_version\x18\x02 \x01(\t\x12-\n\x08\x64\x65graded\x18\x03 \x03(\x0e\x32\x1b.ecrs.common.v1.Degradation\x12/\n\x08\x63hannels\x18\x04 \x03(\x0b\x32\x1d.ecrs.recall.v1.ChannelReport\x12\x31\n\x07\x63olumns\x18\x14 \x01(\x0b\x32 .ecrs.recall.v1.CandidateColumns\"\xc5\x01\n\x13SimilarItemsRequest\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\x12\n\x05top_k\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12*\n\x06\x66ilter\x18\x03 \x01(\x0b\x32\x1a.ecrs.common.v1.ItemFilter\x12\x0f\n\x07release\x18\x04 \x01(\t\x12\x10\n\x08\x63hannels\x18\x05 \x03(\t\x12\x30\n\x0frecall_channels\x18\x06 \x03(\x0e\x32\x17.ecrs.common.v1.ChannelB\x08\n\x06_top_k\"\x8b\x01\n\x14SimilarItemsResponse\x12-\n\ncandidates\x18\x01 \x03(\x0b\x32\x19.ecrs.recall.v1.Candidate\x12\x15\n\rmodel_version\x18\x02 \x01(\t\x12-\n\x08\x64\x65graded\x18\x03 \x03(\x0e\x32\x1b.ecrs.common.v1.Degradation\"R\n\x11\x45ncodeUserRequest\x12,\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1b.ecrs.common.v1.UserContext\x12\x0f\n\x07release\x18\x02 \x01(\t\">\n\x12\x45ncodeUserResponse\x12\x11\n\tembedding\x18\x01 \x03(\x02\x12\x15\n\rmodel_version\x18\x02 \x01(\t2\x97\x02\n\rRecallService\x12V\n\x0bRecallItems\x12\".ecrs.recall.v1.RecallItemsRequest\x1a#.ecrs.recall.v1.RecallItemsResponse\x12Y\n\x0cSimilarItems\x12#.ecrs.recall.v1.SimilarItemsRequest\x1a$.ecrs.recall.v1.SimilarItemsResponse\x12S\n\nEncodeUser\x12!.ecrs.recall.v1.EncodeUserRequest\x1a\".ecrs.recall.v1.EncodeUserResponseBx\n\x12\x63om.ecrs.recall.v1B\x12RecallServiceProtoP\x01Z\x17\x65\x63rs/recall/v1;recallv1\xaa\x02\x0e\x45\x63rs.Recall.V1\xca\x02\x0e\x45\x63rs\\Recall\\V1\xea\x02\x10\x45\x63rs::Recall::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,24 +33,24 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ecrs.recall.v1.recall_servi
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\022com.ecrs.recall.v1B\022RecallServiceProtoP\001Z\027ecrs/recall/v1;recallv1\252\002\016Ecrs.Recall.V1\312\002\016Ecrs\\Recall\\V1\352\002\020Ecrs::Recall::V1'
-  _globals['_CANDIDATE']._serialized_start=83
-  _globals['_CANDIDATE']._serialized_end=192
-  _globals['_CANDIDATECOLUMNS']._serialized_start=195
-  _globals['_CANDIDATECOLUMNS']._serialized_end=344
-  _globals['_CHANNELREPORT']._serialized_start=346
-  _globals['_CHANNELREPORT']._serialized_end=408
-  _globals['_RECALLITEMSREQUEST']._serialized_start=411
-  _globals['_RECALLITEMSREQUEST']._serialized_end=603
-  _globals['_RECALLITEMSRESPONSE']._serialized_start=606
-  _globals['_RECALLITEMSRESPONSE']._serialized_end=844
-  _globals['_SIMILARITEMSREQUEST']._serialized_start=847
-  _globals['_SIMILARITEMSREQUEST']._serialized_end=994
-  _globals['_SIMILARITEMSRESPONSE']._serialized_start=997
-  _globals['_SIMILARITEMSRESPONSE']._serialized_end=1136
-  _globals['_ENCODEUSERREQUEST']._serialized_start=1138
-  _globals['_ENCODEUSERREQUEST']._serialized_end=1220
-  _globals['_ENCODEUSERRESPONSE']._serialized_start=1222
-  _globals['_ENCODEUSERRESPONSE']._serialized_end=1284
-  _globals['_RECALLSERVICE']._serialized_start=1287
-  _globals['_RECALLSERVICE']._serialized_end=1566
+  _globals['_CANDIDATE']._serialized_start=84
+  _globals['_CANDIDATE']._serialized_end=243
+  _globals['_CANDIDATECOLUMNS']._serialized_start=246
+  _globals['_CANDIDATECOLUMNS']._serialized_end=395
+  _globals['_CHANNELREPORT']._serialized_start=397
+  _globals['_CHANNELREPORT']._serialized_end=508
+  _globals['_RECALLITEMSREQUEST']._serialized_start=511
+  _globals['_RECALLITEMSREQUEST']._serialized_end=753
+  _globals['_RECALLITEMSRESPONSE']._serialized_start=756
+  _globals['_RECALLITEMSRESPONSE']._serialized_end=994
+  _globals['_SIMILARITEMSREQUEST']._serialized_start=997
+  _globals['_SIMILARITEMSREQUEST']._serialized_end=1194
+  _globals['_SIMILARITEMSRESPONSE']._serialized_start=1197
+  _globals['_SIMILARITEMSRESPONSE']._serialized_end=1336
+  _globals['_ENCODEUSERREQUEST']._serialized_start=1338
+  _globals['_ENCODEUSERREQUEST']._serialized_end=1420
+  _globals['_ENCODEUSERRESPONSE']._serialized_start=1422
+  _globals['_ENCODEUSERRESPONSE']._serialized_end=1484
+  _globals['_RECALLSERVICE']._serialized_start=1487
+  _globals['_RECALLSERVICE']._serialized_end=1766
 # @@protoc_insertion_point(module_scope)

@@ -30,6 +30,7 @@ class Candidate(_message.Message):
     CHANNELS_FIELD_NUMBER: _builtins.int
     REASON_ITEM_ID_FIELD_NUMBER: _builtins.int
     REASON_SEGMENT_FIELD_NUMBER: _builtins.int
+    RECALL_CHANNELS_FIELD_NUMBER: _builtins.int
     item_id: _builtins.str
     """The item."""
     score: _builtins.float
@@ -42,6 +43,10 @@ class Candidate(_message.Message):
     def channels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The channels that named the item, the one that gave it its place first: "two_tower", "item_to_item", "bought_again", "popular", "segment", "trending", "new"; of similar items "content", too."""
 
+    @_builtins.property
+    def recall_channels(self) -> _containers.RepeatedScalarFieldContainer[_types_pb2.Channel.ValueType]:
+        """`channels` as an enum, in the same order."""
+
     def __init__(
         self,
         *,
@@ -50,10 +55,11 @@ class Candidate(_message.Message):
         channels: _abc.Iterable[_builtins.str] | None = ...,
         reason_item_id: _builtins.str = ...,
         reason_segment: _builtins.str = ...,
+        recall_channels: _abc.Iterable[_types_pb2.Channel.ValueType] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channels", b"channels", "item_id", b"item_id", "reason_item_id", b"reason_item_id", "reason_segment", b"reason_segment", "score", b"score"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channels", b"channels", "item_id", b"item_id", "reason_item_id", b"reason_item_id", "reason_segment", b"reason_segment", "recall_channels", b"recall_channels", "score", b"score"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -84,13 +90,11 @@ class CandidateColumns(_message.Message):
 
     @_builtins.property
     def channel_bits(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """Bit c is set where channel number c named the item: two_tower 0, item_to_item 1, bought_again 2, popular 3, segment 4, trending 5,
-        new 6, content 7.
-        """
+        """Bit c is set where the ecrs.common.v1.Channel of number c + 1 named the item."""
 
     @_builtins.property
     def deciding(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """The number of the channel that gave the item its place."""
+        """The bit of the channel that gave the item its place."""
 
     @_builtins.property
     def reason_rows(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
@@ -132,22 +136,26 @@ class ChannelReport(_message.Message):
     CHANNEL_FIELD_NUMBER: _builtins.int
     FOUND_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
+    RECALL_CHANNEL_FIELD_NUMBER: _builtins.int
     channel: _builtins.str
     """The channel's name."""
     found: _builtins.int
     """How many items it named before merging."""
     error: _builtins.str
     """Why it named none, if it failed; empty otherwise."""
+    recall_channel: _types_pb2.Channel.ValueType
+    """`channel` as an enum."""
     def __init__(
         self,
         *,
         channel: _builtins.str = ...,
         found: _builtins.int = ...,
         error: _builtins.str = ...,
+        recall_channel: _types_pb2.Channel.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "error", b"error", "found", b"found"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "error", b"error", "found", b"found", "recall_channel", b"recall_channel"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -164,6 +172,7 @@ class RecallItemsRequest(_message.Message):
     CHANNELS_FIELD_NUMBER: _builtins.int
     FILTER_FIELD_NUMBER: _builtins.int
     RELEASE_FIELD_NUMBER: _builtins.int
+    RECALL_CHANNELS_FIELD_NUMBER: _builtins.int
     COLUMNS_FIELD_NUMBER: _builtins.int
     top_k: _builtins.int
     """How many candidates at most: absent or 0 means 200, more than 1,000 means 1,000, negative is INVALID_ARGUMENT."""
@@ -183,6 +192,10 @@ class RecallItemsRequest(_message.Message):
     def filter(self) -> _types_pb2.ItemFilter:
         """Which items may be candidates."""
 
+    @_builtins.property
+    def recall_channels(self) -> _containers.RepeatedScalarFieldContainer[_types_pb2.Channel.ValueType]:
+        """The same as an enum; what either of the two fields names is asked for. Other numbers are INVALID_ARGUMENT."""
+
     def __init__(
         self,
         *,
@@ -191,11 +204,12 @@ class RecallItemsRequest(_message.Message):
         channels: _abc.Iterable[_builtins.str] | None = ...,
         filter: _types_pb2.ItemFilter | None = ...,
         release: _builtins.str = ...,
+        recall_channels: _abc.Iterable[_types_pb2.Channel.ValueType] | None = ...,
         columns: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_top_k", b"_top_k", "context", b"context", "filter", b"filter", "top_k", b"top_k"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_top_k", b"_top_k", "channels", b"channels", "columns", b"columns", "context", b"context", "filter", b"filter", "release", b"release", "top_k", b"top_k"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_top_k", b"_top_k", "channels", b"channels", "columns", b"columns", "context", b"context", "filter", b"filter", "recall_channels", b"recall_channels", "release", b"release", "top_k", b"top_k"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__top_k: _TypeAlias = _typing.Literal["top_k"]  # noqa: Y015
     _WhichOneofArgType__top_k: _TypeAlias = _typing.Literal["_top_k", b"_top_k"]  # noqa: Y015
@@ -260,6 +274,7 @@ class SimilarItemsRequest(_message.Message):
     FILTER_FIELD_NUMBER: _builtins.int
     RELEASE_FIELD_NUMBER: _builtins.int
     CHANNELS_FIELD_NUMBER: _builtins.int
+    RECALL_CHANNELS_FIELD_NUMBER: _builtins.int
     item_id: _builtins.str
     """The item, 1 to 256 bytes."""
     top_k: _builtins.int
@@ -276,6 +291,10 @@ class SimilarItemsRequest(_message.Message):
         written about them, also for items that nobody bought yet; empty for all. Others are INVALID_ARGUMENT.
         """
 
+    @_builtins.property
+    def recall_channels(self) -> _containers.RepeatedScalarFieldContainer[_types_pb2.Channel.ValueType]:
+        """The same as an enum; what either of the two fields names is asked for. Other numbers are INVALID_ARGUMENT."""
+
     def __init__(
         self,
         *,
@@ -284,10 +303,11 @@ class SimilarItemsRequest(_message.Message):
         filter: _types_pb2.ItemFilter | None = ...,
         release: _builtins.str = ...,
         channels: _abc.Iterable[_builtins.str] | None = ...,
+        recall_channels: _abc.Iterable[_types_pb2.Channel.ValueType] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_top_k", b"_top_k", "filter", b"filter", "top_k", b"top_k"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_top_k", b"_top_k", "channels", b"channels", "filter", b"filter", "item_id", b"item_id", "release", b"release", "top_k", b"top_k"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_top_k", b"_top_k", "channels", b"channels", "filter", b"filter", "item_id", b"item_id", "recall_channels", b"recall_channels", "release", b"release", "top_k", b"top_k"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__top_k: _TypeAlias = _typing.Literal["top_k"]  # noqa: Y015
     _WhichOneofArgType__top_k: _TypeAlias = _typing.Literal["_top_k", b"_top_k"]  # noqa: Y015

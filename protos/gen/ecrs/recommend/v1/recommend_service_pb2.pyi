@@ -114,6 +114,7 @@ class RecommendedItem(_message.Message):
     CHANNELS_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     ITEM_FIELD_NUMBER: _builtins.int
+    RECALL_CHANNELS_FIELD_NUMBER: _builtins.int
     item_id: _builtins.str
     """The item."""
     score: _builtins.float
@@ -130,6 +131,10 @@ class RecommendedItem(_message.Message):
     def item(self) -> _item_service_pb2.Item:
         """Details as shown; not set when degraded by ITEM."""
 
+    @_builtins.property
+    def recall_channels(self) -> _containers.RepeatedScalarFieldContainer[_types_pb2.Channel.ValueType]:
+        """`channels` as an enum, in the same order."""
+
     def __init__(
         self,
         *,
@@ -138,10 +143,11 @@ class RecommendedItem(_message.Message):
         channels: _abc.Iterable[_builtins.str] | None = ...,
         reason: Global___Reason | None = ...,
         item: _item_service_pb2.Item | None = ...,
+        recall_channels: _abc.Iterable[_types_pb2.Channel.ValueType] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["item", b"item", "reason", b"reason"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channels", b"channels", "item", b"item", "item_id", b"item_id", "reason", b"reason", "score", b"score"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channels", b"channels", "item", b"item", "item_id", b"item_id", "reason", b"reason", "recall_channels", b"recall_channels", "score", b"score"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -161,6 +167,7 @@ class RecommendRequest(_message.Message):
     PLACEMENT_FIELD_NUMBER: _builtins.int
     CANDIDATE_COUNT_FIELD_NUMBER: _builtins.int
     CHANNELS_FIELD_NUMBER: _builtins.int
+    RECALL_CHANNELS_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """The shopper's id, at most 256 bytes. An unknown id gets popular and trending items, by demographics if `profile` is given."""
     page_size: _builtins.int
@@ -185,6 +192,10 @@ class RecommendRequest(_message.Message):
     def channels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Only candidates of these recall channels, for rails such as "Trending"; empty for all. Unknown names are INVALID_ARGUMENT."""
 
+    @_builtins.property
+    def recall_channels(self) -> _containers.RepeatedScalarFieldContainer[_types_pb2.Channel.ValueType]:
+        """The same as an enum; what either of the two fields names is asked for. Other numbers are INVALID_ARGUMENT."""
+
     def __init__(
         self,
         *,
@@ -196,10 +207,11 @@ class RecommendRequest(_message.Message):
         placement: _builtins.str = ...,
         candidate_count: _builtins.int | None = ...,
         channels: _abc.Iterable[_builtins.str] | None = ...,
+        recall_channels: _abc.Iterable[_types_pb2.Channel.ValueType] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_candidate_count", b"_candidate_count", "_page_size", b"_page_size", "candidate_count", b"candidate_count", "filter", b"filter", "page_size", b"page_size", "profile", b"profile"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_candidate_count", b"_candidate_count", "_page_size", b"_page_size", "candidate_count", b"candidate_count", "channels", b"channels", "filter", b"filter", "page_size", b"page_size", "placement", b"placement", "profile", b"profile", "session_item_ids", b"session_item_ids", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_candidate_count", b"_candidate_count", "_page_size", b"_page_size", "candidate_count", b"candidate_count", "channels", b"channels", "filter", b"filter", "page_size", b"page_size", "placement", b"placement", "profile", b"profile", "recall_channels", b"recall_channels", "session_item_ids", b"session_item_ids", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__candidate_count: _TypeAlias = _typing.Literal["candidate_count"]  # noqa: Y015
     _WhichOneofArgType__candidate_count: _TypeAlias = _typing.Literal["_candidate_count", b"_candidate_count"]  # noqa: Y015
@@ -271,6 +283,7 @@ class SimilarItemsRequest(_message.Message):
     FILTER_FIELD_NUMBER: _builtins.int
     PLACEMENT_FIELD_NUMBER: _builtins.int
     CHANNELS_FIELD_NUMBER: _builtins.int
+    RECALL_CHANNELS_FIELD_NUMBER: _builtins.int
     item_id: _builtins.str
     """The item, 1 to 256 bytes."""
     page_size: _builtins.int
@@ -287,6 +300,10 @@ class SimilarItemsRequest(_message.Message):
         written about them, also for items that nobody bought yet; empty for all. Others are INVALID_ARGUMENT.
         """
 
+    @_builtins.property
+    def recall_channels(self) -> _containers.RepeatedScalarFieldContainer[_types_pb2.Channel.ValueType]:
+        """The same as an enum; what either of the two fields names is asked for. Other numbers are INVALID_ARGUMENT."""
+
     def __init__(
         self,
         *,
@@ -295,10 +312,11 @@ class SimilarItemsRequest(_message.Message):
         filter: _types_pb2.ItemFilter | None = ...,
         placement: _builtins.str = ...,
         channels: _abc.Iterable[_builtins.str] | None = ...,
+        recall_channels: _abc.Iterable[_types_pb2.Channel.ValueType] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_page_size", b"_page_size", "filter", b"filter", "page_size", b"page_size"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_page_size", b"_page_size", "channels", b"channels", "filter", b"filter", "item_id", b"item_id", "page_size", b"page_size", "placement", b"placement"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_page_size", b"_page_size", "channels", b"channels", "filter", b"filter", "item_id", b"item_id", "page_size", b"page_size", "placement", b"placement", "recall_channels", b"recall_channels"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__page_size: _TypeAlias = _typing.Literal["page_size"]  # noqa: Y015
     _WhichOneofArgType__page_size: _TypeAlias = _typing.Literal["_page_size", b"_page_size"]  # noqa: Y015
