@@ -28,7 +28,7 @@ if _version_not_supported:
 class ItemServiceStub:
     """Items and their availability, kept in Redis. Port 8920.
 
-    Errors of every call: INVALID_ARGUMENT names the field; UNAVAILABLE when the store does not answer; DEADLINE_EXCEEDED.
+    Errors of every call: INVALID_ARGUMENT, with the field in a google.rpc.BadRequest among the details; UNAVAILABLE when the store does not answer; DEADLINE_EXCEEDED.
     """
 
     def __init__(self, channel):
@@ -77,7 +77,7 @@ class ItemServiceStub:
 class ItemServiceServicer:
     """Items and their availability, kept in Redis. Port 8920.
 
-    Errors of every call: INVALID_ARGUMENT names the field; UNAVAILABLE when the store does not answer; DEADLINE_EXCEEDED.
+    Errors of every call: INVALID_ARGUMENT, with the field in a google.rpc.BadRequest among the details; UNAVAILABLE when the store does not answer; DEADLINE_EXCEEDED.
     """
 
     def GetItem(self, request, context):
@@ -179,7 +179,7 @@ def add_ItemServiceServicer_to_server(servicer, server):
 class ItemService:
     """Items and their availability, kept in Redis. Port 8920.
 
-    Errors of every call: INVALID_ARGUMENT names the field; UNAVAILABLE when the store does not answer; DEADLINE_EXCEEDED.
+    Errors of every call: INVALID_ARGUMENT, with the field in a google.rpc.BadRequest among the details; UNAVAILABLE when the store does not answer; DEADLINE_EXCEEDED.
     """
 
     @staticmethod

@@ -63,7 +63,7 @@ class ExplainItemsResponse(_message.Message):
     MODEL_VERSION_FIELD_NUMBER: _builtins.int
     MISSING_IDS_FIELD_NUMBER: _builtins.int
     model_version: _builtins.str
-    """The release used."""
+    """Name of the release used, what requests call `release`."""
     @_builtins.property
     def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___ItemExplanation]:
         """One for each id that the release has, in the order asked for."""
@@ -201,7 +201,7 @@ class RankItemsResponse(_message.Message):
     MODEL_VERSION_FIELD_NUMBER: _builtins.int
     MISSING_IDS_FIELD_NUMBER: _builtins.int
     model_version: _builtins.str
-    """The release used."""
+    """Name of the release used, what requests call `release`."""
     @_builtins.property
     def scores(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
         """scores[i] is the calibrated probability, in [0, 1], that the shopper takes item_ids[i] or rows[i] of the request; −1 for ids in missing_ids
@@ -210,7 +210,7 @@ class RankItemsResponse(_message.Message):
 
     @_builtins.property
     def missing_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Ids that neither the release nor the catalogue has."""
+        """Ids that the release does not have, whether or not the catalogue does: an item that is newer than the release has no score."""
 
     def __init__(
         self,

@@ -26,9 +26,9 @@ if _version_not_supported:
 
 
 class RankServiceStub:
-    """DeepFM over candidates, through PaddleServing or ONNX Runtime. Port 8960.
+    """The release's ranker over candidates, through PaddleServing or ONNX Runtime. Port 8960.
 
-    Errors of every call: INVALID_ARGUMENT names the field; FAILED_PRECONDITION if the release asked for is not loaded; UNAVAILABLE when the predictor does not answer; DEADLINE_EXCEEDED.
+    Errors of every call: INVALID_ARGUMENT, with the field in a google.rpc.BadRequest among the details; FAILED_PRECONDITION if the release asked for is not loaded; UNAVAILABLE when the predictor does not answer; DEADLINE_EXCEEDED.
     """
 
     def __init__(self, channel):
@@ -50,9 +50,9 @@ class RankServiceStub:
 
 
 class RankServiceServicer:
-    """DeepFM over candidates, through PaddleServing or ONNX Runtime. Port 8960.
+    """The release's ranker over candidates, through PaddleServing or ONNX Runtime. Port 8960.
 
-    Errors of every call: INVALID_ARGUMENT names the field; FAILED_PRECONDITION if the release asked for is not loaded; UNAVAILABLE when the predictor does not answer; DEADLINE_EXCEEDED.
+    Errors of every call: INVALID_ARGUMENT, with the field in a google.rpc.BadRequest among the details; FAILED_PRECONDITION if the release asked for is not loaded; UNAVAILABLE when the predictor does not answer; DEADLINE_EXCEEDED.
     """
 
     def RankItems(self, request, context):
@@ -91,9 +91,9 @@ def add_RankServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class RankService:
-    """DeepFM over candidates, through PaddleServing or ONNX Runtime. Port 8960.
+    """The release's ranker over candidates, through PaddleServing or ONNX Runtime. Port 8960.
 
-    Errors of every call: INVALID_ARGUMENT names the field; FAILED_PRECONDITION if the release asked for is not loaded; UNAVAILABLE when the predictor does not answer; DEADLINE_EXCEEDED.
+    Errors of every call: INVALID_ARGUMENT, with the field in a google.rpc.BadRequest among the details; FAILED_PRECONDITION if the release asked for is not loaded; UNAVAILABLE when the predictor does not answer; DEADLINE_EXCEEDED.
     """
 
     @staticmethod

@@ -27,9 +27,9 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class RankServiceStub:
-    """DeepFM over candidates, through PaddleServing or ONNX Runtime. Port 8960.
+    """The release's ranker over candidates, through PaddleServing or ONNX Runtime. Port 8960.
 
-    Errors of every call: INVALID_ARGUMENT names the field; FAILED_PRECONDITION if the release asked for is not loaded; UNAVAILABLE when the predictor does not answer; DEADLINE_EXCEEDED.
+    Errors of every call: INVALID_ARGUMENT, with the field in a google.rpc.BadRequest among the details; FAILED_PRECONDITION if the release asked for is not loaded; UNAVAILABLE when the predictor does not answer; DEADLINE_EXCEEDED.
     """
 
     @_typing.overload
@@ -43,9 +43,9 @@ class RankServiceStub:
 
 @_typing.type_check_only
 class RankServiceAsyncStub(RankServiceStub):
-    """DeepFM over candidates, through PaddleServing or ONNX Runtime. Port 8960.
+    """The release's ranker over candidates, through PaddleServing or ONNX Runtime. Port 8960.
 
-    Errors of every call: INVALID_ARGUMENT names the field; FAILED_PRECONDITION if the release asked for is not loaded; UNAVAILABLE when the predictor does not answer; DEADLINE_EXCEEDED.
+    Errors of every call: INVALID_ARGUMENT, with the field in a google.rpc.BadRequest among the details; FAILED_PRECONDITION if the release asked for is not loaded; UNAVAILABLE when the predictor does not answer; DEADLINE_EXCEEDED.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -55,9 +55,9 @@ class RankServiceAsyncStub(RankServiceStub):
     """Scores candidates and says what moved each score. For people: it costs one extra row per group of features and item."""
 
 class RankServiceServicer(metaclass=_abc_1.ABCMeta):
-    """DeepFM over candidates, through PaddleServing or ONNX Runtime. Port 8960.
+    """The release's ranker over candidates, through PaddleServing or ONNX Runtime. Port 8960.
 
-    Errors of every call: INVALID_ARGUMENT names the field; FAILED_PRECONDITION if the release asked for is not loaded; UNAVAILABLE when the predictor does not answer; DEADLINE_EXCEEDED.
+    Errors of every call: INVALID_ARGUMENT, with the field in a google.rpc.BadRequest among the details; FAILED_PRECONDITION if the release asked for is not loaded; UNAVAILABLE when the predictor does not answer; DEADLINE_EXCEEDED.
     """
 
     @_abc_1.abstractmethod

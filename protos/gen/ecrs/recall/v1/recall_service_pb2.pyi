@@ -229,7 +229,7 @@ class RecallItemsResponse(_message.Message):
     CHANNELS_FIELD_NUMBER: _builtins.int
     COLUMNS_FIELD_NUMBER: _builtins.int
     model_version: _builtins.str
-    """The release used."""
+    """Name of the release used, what requests call `release`."""
     @_builtins.property
     def candidates(self) -> _containers.RepeatedCompositeFieldContainer[Global___Candidate]:
         """Best first; empty where columns were asked for."""
@@ -325,7 +325,7 @@ class SimilarItemsResponse(_message.Message):
     MODEL_VERSION_FIELD_NUMBER: _builtins.int
     DEGRADED_FIELD_NUMBER: _builtins.int
     model_version: _builtins.str
-    """The release used."""
+    """Name of the release used, what requests call `release`."""
     @_builtins.property
     def candidates(self) -> _containers.RepeatedCompositeFieldContainer[Global___Candidate]:
         """Best first; channels are "item_to_item" (bought by the same shoppers), "two_tower" (near in the embedding) and "content" (alike in writing)."""
@@ -386,7 +386,7 @@ class EncodeUserResponse(_message.Message):
     EMBEDDING_FIELD_NUMBER: _builtins.int
     MODEL_VERSION_FIELD_NUMBER: _builtins.int
     model_version: _builtins.str
-    """The release used."""
+    """Name of the release used, what requests call `release`."""
     @_builtins.property
     def embedding(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
         """L2-normalised embedding; its length is the release's embedding_dim."""

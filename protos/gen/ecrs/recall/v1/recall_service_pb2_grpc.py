@@ -26,9 +26,9 @@ if _version_not_supported:
 
 
 class RecallServiceStub:
-    """Candidate generation: DSSM user tower and vector search, and the channels beside it. Port 8950.
+    """Candidate generation: the release's user tower and vector search, and the channels beside it. Port 8950.
 
-    Errors of every call: INVALID_ARGUMENT names the field; FAILED_PRECONDITION if the release asked for is not loaded; UNAVAILABLE; DEADLINE_EXCEEDED.
+    Errors of every call: INVALID_ARGUMENT, with the field in a google.rpc.BadRequest among the details; FAILED_PRECONDITION if the release asked for is not loaded; UNAVAILABLE; DEADLINE_EXCEEDED.
     """
 
     def __init__(self, channel):
@@ -55,9 +55,9 @@ class RecallServiceStub:
 
 
 class RecallServiceServicer:
-    """Candidate generation: DSSM user tower and vector search, and the channels beside it. Port 8950.
+    """Candidate generation: the release's user tower and vector search, and the channels beside it. Port 8950.
 
-    Errors of every call: INVALID_ARGUMENT names the field; FAILED_PRECONDITION if the release asked for is not loaded; UNAVAILABLE; DEADLINE_EXCEEDED.
+    Errors of every call: INVALID_ARGUMENT, with the field in a google.rpc.BadRequest among the details; FAILED_PRECONDITION if the release asked for is not loaded; UNAVAILABLE; DEADLINE_EXCEEDED.
     """
 
     def RecallItems(self, request, context):
@@ -108,9 +108,9 @@ def add_RecallServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class RecallService:
-    """Candidate generation: DSSM user tower and vector search, and the channels beside it. Port 8950.
+    """Candidate generation: the release's user tower and vector search, and the channels beside it. Port 8950.
 
-    Errors of every call: INVALID_ARGUMENT names the field; FAILED_PRECONDITION if the release asked for is not loaded; UNAVAILABLE; DEADLINE_EXCEEDED.
+    Errors of every call: INVALID_ARGUMENT, with the field in a google.rpc.BadRequest among the details; FAILED_PRECONDITION if the release asked for is not loaded; UNAVAILABLE; DEADLINE_EXCEEDED.
     """
 
     @staticmethod

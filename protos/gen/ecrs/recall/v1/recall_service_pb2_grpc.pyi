@@ -27,9 +27,9 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class RecallServiceStub:
-    """Candidate generation: DSSM user tower and vector search, and the channels beside it. Port 8950.
+    """Candidate generation: the release's user tower and vector search, and the channels beside it. Port 8950.
 
-    Errors of every call: INVALID_ARGUMENT names the field; FAILED_PRECONDITION if the release asked for is not loaded; UNAVAILABLE; DEADLINE_EXCEEDED.
+    Errors of every call: INVALID_ARGUMENT, with the field in a google.rpc.BadRequest among the details; FAILED_PRECONDITION if the release asked for is not loaded; UNAVAILABLE; DEADLINE_EXCEEDED.
     """
 
     @_typing.overload
@@ -45,9 +45,9 @@ class RecallServiceStub:
 
 @_typing.type_check_only
 class RecallServiceAsyncStub(RecallServiceStub):
-    """Candidate generation: DSSM user tower and vector search, and the channels beside it. Port 8950.
+    """Candidate generation: the release's user tower and vector search, and the channels beside it. Port 8950.
 
-    Errors of every call: INVALID_ARGUMENT names the field; FAILED_PRECONDITION if the release asked for is not loaded; UNAVAILABLE; DEADLINE_EXCEEDED.
+    Errors of every call: INVALID_ARGUMENT, with the field in a google.rpc.BadRequest among the details; FAILED_PRECONDITION if the release asked for is not loaded; UNAVAILABLE; DEADLINE_EXCEEDED.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -59,9 +59,9 @@ class RecallServiceAsyncStub(RecallServiceStub):
     """The user tower's embedding of a shopper."""
 
 class RecallServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Candidate generation: DSSM user tower and vector search, and the channels beside it. Port 8950.
+    """Candidate generation: the release's user tower and vector search, and the channels beside it. Port 8950.
 
-    Errors of every call: INVALID_ARGUMENT names the field; FAILED_PRECONDITION if the release asked for is not loaded; UNAVAILABLE; DEADLINE_EXCEEDED.
+    Errors of every call: INVALID_ARGUMENT, with the field in a google.rpc.BadRequest among the details; FAILED_PRECONDITION if the release asked for is not loaded; UNAVAILABLE; DEADLINE_EXCEEDED.
     """
 
     @_abc_1.abstractmethod

@@ -237,7 +237,7 @@ class RecommendResponse(_message.Message):
     USER_KNOWN_FIELD_NUMBER: _builtins.int
     TIMINGS_FIELD_NUMBER: _builtins.int
     model_version: _builtins.str
-    """The release used."""
+    """Name of the release used, what requests call `release`."""
     attribution_token: _builtins.str
     """Send it back with events on these items."""
     user_known: _builtins.bool
@@ -335,7 +335,7 @@ class SimilarItemsResponse(_message.Message):
     ATTRIBUTION_TOKEN_FIELD_NUMBER: _builtins.int
     DEGRADED_FIELD_NUMBER: _builtins.int
     model_version: _builtins.str
-    """The release used."""
+    """Name of the release used, what requests call `release`."""
     attribution_token: _builtins.str
     """Send it back with events on these items."""
     @_builtins.property

@@ -28,7 +28,7 @@ if _version_not_supported:
 class RecommendServiceStub:
     """Chains user, recall, rank and item. Port 8930.
 
-    Errors of every call: INVALID_ARGUMENT names the field; DEADLINE_EXCEEDED when the caller's own deadline was too short for any list.
+    Errors of every call: INVALID_ARGUMENT, with the field in a google.rpc.BadRequest among the details; DEADLINE_EXCEEDED when the caller's own deadline was too short for any list.
     A dependency's failure is not an error: a list is given, and `degraded` says what is missing.
     """
 
@@ -53,12 +53,13 @@ class RecommendServiceStub:
 class RecommendServiceServicer:
     """Chains user, recall, rank and item. Port 8930.
 
-    Errors of every call: INVALID_ARGUMENT names the field; DEADLINE_EXCEEDED when the caller's own deadline was too short for any list.
+    Errors of every call: INVALID_ARGUMENT, with the field in a google.rpc.BadRequest among the details; DEADLINE_EXCEEDED when the caller's own deadline was too short for any list.
     A dependency's failure is not an error: a list is given, and `degraded` says what is missing.
     """
 
     def Recommend(self, request, context):
-        """A personalised list. At least one of user_id, profile and session_item_ids must be given, else INVALID_ARGUMENT.
+        """A personalised list. At least one of user_id, profile and session_item_ids must be given, else INVALID_ARGUMENT; only a list of the
+        channels POPULAR, TRENDING and NEW alone needs none of them, as it is the same for everybody.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -95,7 +96,7 @@ def add_RecommendServiceServicer_to_server(servicer, server):
 class RecommendService:
     """Chains user, recall, rank and item. Port 8930.
 
-    Errors of every call: INVALID_ARGUMENT names the field; DEADLINE_EXCEEDED when the caller's own deadline was too short for any list.
+    Errors of every call: INVALID_ARGUMENT, with the field in a google.rpc.BadRequest among the details; DEADLINE_EXCEEDED when the caller's own deadline was too short for any list.
     A dependency's failure is not an error: a list is given, and `degraded` says what is missing.
     """
 

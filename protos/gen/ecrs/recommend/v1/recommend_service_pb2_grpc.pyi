@@ -29,7 +29,7 @@ GRPC_VERSION: str
 class RecommendServiceStub:
     """Chains user, recall, rank and item. Port 8930.
 
-    Errors of every call: INVALID_ARGUMENT names the field; DEADLINE_EXCEEDED when the caller's own deadline was too short for any list.
+    Errors of every call: INVALID_ARGUMENT, with the field in a google.rpc.BadRequest among the details; DEADLINE_EXCEEDED when the caller's own deadline was too short for any list.
     A dependency's failure is not an error: a list is given, and `degraded` says what is missing.
     """
 
@@ -38,7 +38,9 @@ class RecommendServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> RecommendServiceAsyncStub: ...
     Recommend: _grpc.UnaryUnaryMultiCallable[_recommend_service_pb2.RecommendRequest, _recommend_service_pb2.RecommendResponse]
-    """A personalised list. At least one of user_id, profile and session_item_ids must be given, else INVALID_ARGUMENT."""
+    """A personalised list. At least one of user_id, profile and session_item_ids must be given, else INVALID_ARGUMENT; only a list of the
+    channels POPULAR, TRENDING and NEW alone needs none of them, as it is the same for everybody.
+    """
     SimilarItems: _grpc.UnaryUnaryMultiCallable[_recommend_service_pb2.SimilarItemsRequest, _recommend_service_pb2.SimilarItemsResponse]
     """Items like the given one. NOT_FOUND if the catalogue does not have it."""
 
@@ -46,20 +48,22 @@ class RecommendServiceStub:
 class RecommendServiceAsyncStub(RecommendServiceStub):
     """Chains user, recall, rank and item. Port 8930.
 
-    Errors of every call: INVALID_ARGUMENT names the field; DEADLINE_EXCEEDED when the caller's own deadline was too short for any list.
+    Errors of every call: INVALID_ARGUMENT, with the field in a google.rpc.BadRequest among the details; DEADLINE_EXCEEDED when the caller's own deadline was too short for any list.
     A dependency's failure is not an error: a list is given, and `degraded` says what is missing.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Recommend: _aio.UnaryUnaryMultiCallable[_recommend_service_pb2.RecommendRequest, _recommend_service_pb2.RecommendResponse]  # type: ignore[assignment]
-    """A personalised list. At least one of user_id, profile and session_item_ids must be given, else INVALID_ARGUMENT."""
+    """A personalised list. At least one of user_id, profile and session_item_ids must be given, else INVALID_ARGUMENT; only a list of the
+    channels POPULAR, TRENDING and NEW alone needs none of them, as it is the same for everybody.
+    """
     SimilarItems: _aio.UnaryUnaryMultiCallable[_recommend_service_pb2.SimilarItemsRequest, _recommend_service_pb2.SimilarItemsResponse]  # type: ignore[assignment]
     """Items like the given one. NOT_FOUND if the catalogue does not have it."""
 
 class RecommendServiceServicer(metaclass=_abc_1.ABCMeta):
     """Chains user, recall, rank and item. Port 8930.
 
-    Errors of every call: INVALID_ARGUMENT names the field; DEADLINE_EXCEEDED when the caller's own deadline was too short for any list.
+    Errors of every call: INVALID_ARGUMENT, with the field in a google.rpc.BadRequest among the details; DEADLINE_EXCEEDED when the caller's own deadline was too short for any list.
     A dependency's failure is not an error: a list is given, and `degraded` says what is missing.
     """
 
@@ -69,7 +73,9 @@ class RecommendServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _recommend_service_pb2.RecommendRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_recommend_service_pb2.RecommendResponse, _abc.Awaitable[_recommend_service_pb2.RecommendResponse]]:
-        """A personalised list. At least one of user_id, profile and session_item_ids must be given, else INVALID_ARGUMENT."""
+        """A personalised list. At least one of user_id, profile and session_item_ids must be given, else INVALID_ARGUMENT; only a list of the
+        channels POPULAR, TRENDING and NEW alone needs none of them, as it is the same for everybody.
+        """
 
     @_abc_1.abstractmethod
     def SimilarItems(

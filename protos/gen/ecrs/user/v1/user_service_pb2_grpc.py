@@ -28,7 +28,7 @@ if _version_not_supported:
 class UserServiceStub:
     """Profiles and events of shoppers, kept in Redis. Port 8910.
 
-    Errors of every call: INVALID_ARGUMENT names the field; UNAVAILABLE when the store does not answer; DEADLINE_EXCEEDED.
+    Errors of every call: INVALID_ARGUMENT, with the field in a google.rpc.BadRequest among the details; UNAVAILABLE when the store does not answer; DEADLINE_EXCEEDED.
     """
 
     def __init__(self, channel):
@@ -82,7 +82,7 @@ class UserServiceStub:
 class UserServiceServicer:
     """Profiles and events of shoppers, kept in Redis. Port 8910.
 
-    Errors of every call: INVALID_ARGUMENT names the field; UNAVAILABLE when the store does not answer; DEADLINE_EXCEEDED.
+    Errors of every call: INVALID_ARGUMENT, with the field in a google.rpc.BadRequest among the details; UNAVAILABLE when the store does not answer; DEADLINE_EXCEEDED.
     """
 
     def GetUser(self, request, context):
@@ -195,7 +195,7 @@ def add_UserServiceServicer_to_server(servicer, server):
 class UserService:
     """Profiles and events of shoppers, kept in Redis. Port 8910.
 
-    Errors of every call: INVALID_ARGUMENT names the field; UNAVAILABLE when the store does not answer; DEADLINE_EXCEEDED.
+    Errors of every call: INVALID_ARGUMENT, with the field in a google.rpc.BadRequest among the details; UNAVAILABLE when the store does not answer; DEADLINE_EXCEEDED.
     """
 
     @staticmethod

@@ -29,7 +29,7 @@ GRPC_VERSION: str
 class UserServiceStub:
     """Profiles and events of shoppers, kept in Redis. Port 8910.
 
-    Errors of every call: INVALID_ARGUMENT names the field; UNAVAILABLE when the store does not answer; DEADLINE_EXCEEDED.
+    Errors of every call: INVALID_ARGUMENT, with the field in a google.rpc.BadRequest among the details; UNAVAILABLE when the store does not answer; DEADLINE_EXCEEDED.
     """
 
     @_typing.overload
@@ -57,7 +57,7 @@ class UserServiceStub:
 class UserServiceAsyncStub(UserServiceStub):
     """Profiles and events of shoppers, kept in Redis. Port 8910.
 
-    Errors of every call: INVALID_ARGUMENT names the field; UNAVAILABLE when the store does not answer; DEADLINE_EXCEEDED.
+    Errors of every call: INVALID_ARGUMENT, with the field in a google.rpc.BadRequest among the details; UNAVAILABLE when the store does not answer; DEADLINE_EXCEEDED.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -81,7 +81,7 @@ class UserServiceAsyncStub(UserServiceStub):
 class UserServiceServicer(metaclass=_abc_1.ABCMeta):
     """Profiles and events of shoppers, kept in Redis. Port 8910.
 
-    Errors of every call: INVALID_ARGUMENT names the field; UNAVAILABLE when the store does not answer; DEADLINE_EXCEEDED.
+    Errors of every call: INVALID_ARGUMENT, with the field in a google.rpc.BadRequest among the details; UNAVAILABLE when the store does not answer; DEADLINE_EXCEEDED.
     """
 
     @_abc_1.abstractmethod
