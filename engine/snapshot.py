@@ -54,6 +54,9 @@ class VectorSearch(Protocol):
         exact search stood in. Raises Unavailable if nothing answers."""
         ...
 
+    def close(self) -> None:
+        """Give everything back; safe to call twice."""
+
 
 class SnapshotIds:
     """The ids of a snapshot's rows, and of new items, whose rows come after its last one."""

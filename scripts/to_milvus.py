@@ -105,7 +105,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--release", type=Path, help="a release's folder")
     source.add_argument("--vectors", type=Path, help="a text file of lines id:[v1,v2,…]")
-    parser.add_argument("--uri", default="", help="http://host:port of Milvus (ECRS_MILVUS_URI)")
+    parser.add_argument("--uri", default="", help="http://host:port of Milvus (ECRS_INDEX)")
     parser.add_argument("--replace", action="store_true", help="drop what else has this name")
     parser.add_argument("--dry-run", action="store_true", help="check the input and say what would be loaded")
     return parser.parse_args(argv)
@@ -120,6 +120,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         vectors = from_release(options.release) if options.release else from_file(options.vectors)
         rows, dim = vectors.values.shape
         uri = options.uri or settings.milvus()
+        if not uri:
+            raise CommandError("ECRS_INDEX is exact://, which needs no loading: name a Milvus by --uri")
         if options.dry_run:
             print(f"{rows:,} vectors of {dim} numbers would become {collection(vectors)} at {uri}")
             return 0

@@ -21,7 +21,7 @@ IDENTITY = ("dataset", "prepared_dir", "artifacts_dir", "port_offset")
 """What makes a copy this one."""
 PLACES = (
     *IDENTITY,
-    *("redis_url", "milvus_uri", "rank_predictor", "topology"),
+    *("redis_url", "index", "milvus_uri", "rank_predictor", "topology"),
     *(f"{service}_address" for service in ("user", "item", "recommend", "recall", "rank")),
 )
 """What decides which copy is talked to."""

@@ -16,6 +16,8 @@ from services.common.network import is_loopback
 
 ROOT = Path(__file__).resolve().parent.parent
 ORIGIN = re.compile(r"https?://[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?")
+EXACT = "exact://"
+"""The vector index that is none: recall compares with every vector itself."""
 MIN_PASSWORD = 12
 """Characters of the console's password."""
 MIN_TOKEN = 16
@@ -67,9 +69,13 @@ class Settings(BaseSettings):
         description="When our own Redis has the disk confirm writes: everysec (a power cut may cost the last "
         "second; a killed process nothing) or always (milliseconds an event).",
     )
-    milvus_uri: str = Field(
-        "", description="http://host:port of Milvus; empty: our own Milvus Lite (port 19530)."
+    index: str = Field(
+        "",
+        description="Vector index: milvus://host:port (http:// is the same, https:// with TLS), or exact://: "
+        "exact search in recall itself over the release's vectors, without Milvus, quicker up to some 50,000 "
+        "items; empty: our own Milvus Lite (port 19530).",
     )
+    milvus_uri: str = Field("", description="The older name of ECRS_INDEX, read while that is empty.")
     milvus_token: SecretStr = Field(
         SecretStr(""), description="Token of the Milvus server, if it asks for one."
     )
@@ -199,11 +205,11 @@ class Settings(BaseSettings):
             raise ValueError(f"must have at least {MIN_TOKEN} printable ASCII characters and no space")
         return value
 
-    @field_validator("milvus_uri")
+    @field_validator("index", "milvus_uri")
     @classmethod
-    def _milvus_scheme(cls, value: str) -> str:
-        if value and not value.startswith(("http://", "https://")):
-            raise ValueError("must start with http:// or https://")
+    def _index_scheme(cls, value: str) -> str:
+        if value not in ("", EXACT) and not re.match(r"(milvus|https?)://[^/\s]", value):
+            raise ValueError("must be exact:// or milvus://host:port (or http://, https://)")
         return value
 
     @field_validator("rank_predictor")
@@ -231,9 +237,14 @@ class Settings(BaseSettings):
         """URL of Redis, embedded or not."""
         return self.redis_url or f"redis://127.0.0.1:{self.port('redis')}/0"
 
+    def vector_index(self) -> str:
+        """URL of the vector index."""
+        return self.index or self.milvus_uri or f"milvus://127.0.0.1:{self.port('milvus')}"
+
     def milvus(self) -> str:
-        """URI of Milvus, embedded or not."""
-        return self.milvus_uri or f"http://127.0.0.1:{self.port('milvus')}"
+        """URI of Milvus as its clients take it, embedded or not; empty with exact search."""
+        url = self.vector_index()
+        return "" if url == EXACT else re.sub(r"^milvus://", "http://", url)
 
     def exposure_problem(self, bind: str) -> str:
         """Why the services must not listen on `bind`, in one line; empty when they may."""

@@ -67,3 +67,6 @@ class ExactSearch:
     ) -> tuple[Rows, Scores, bool]:
         """See `VectorSearch.nearest`."""
         return *nearest_allowed(self._vectors, vector, top_k, allowed), False
+
+    def close(self) -> None:
+        """Nothing is held."""

@@ -163,8 +163,9 @@ def train(settings: Settings, *arguments: str) -> Path:
 
 
 def load_vectors(settings: Settings, release: Path) -> None:
-    """Load the item vectors into Milvus; done quickly where they are there."""
-    run("loading Milvus", settings, "scripts.to_milvus", "--release", str(release))
+    """Load the item vectors into Milvus; done quickly where they are there, and nothing with exact search."""
+    if settings.milvus():
+        run("loading Milvus", settings, "scripts.to_milvus", "--release", str(release))
 
 
 def upgrade_store(settings: Settings) -> int:
@@ -202,7 +203,9 @@ def loaded_dataset(settings: Settings) -> str:
 
 
 def vectors_are_loaded(settings: Settings, release: Path) -> bool:
-    """Whether Milvus holds the vectors of this release, as far as Redis remembers."""
+    """Whether Milvus, if there is one, holds the vectors of this release, as far as Redis remembers."""
+    if not settings.milvus():
+        return True
     expected = [release.name.encode(), settings.milvus().encode()]
     with connect(settings) as client:
         return bool(client.hmget(LOADED_KEY, "release", "milvus") == expected)

@@ -53,7 +53,9 @@ def parts(settings: Settings, release: Path | None) -> list[Part]:
     Args:
         release: the folder of the release that PaddleServing serves; without one that part is left out.
     """
-    found = [_redis(settings), _milvus(settings)]
+    found = [_redis(settings)]
+    if settings.milvus():
+        found.append(_milvus(settings))
     serving = _serving(settings, release)
     if serving is not None:
         found.append(serving)
@@ -95,9 +97,8 @@ def _milvus(settings: Settings) -> Part:
     address = urlsplit(settings.milvus())
     port = address.port or (443 if address.scheme == "https" else 80)
     folder = str(settings.state_dir / "milvus")
-    command = (
-        () if settings.milvus_uri else _python("services.embedded.milvus", "--port", port, "--dir", folder)
-    )
+    elsewhere = bool(settings.index or settings.milvus_uri)
+    command = () if elsewhere else _python("services.embedded.milvus", "--port", port, "--dir", folder)
     kind: HealthKind = "milvus" if address.scheme == "http" else "tcp"  # TLS is not ours to check
     return Part("milvus", "Milvus", 0, command, port, kind, f"{address.hostname}:{port}", stop_wait_s=30)
 

@@ -37,6 +37,10 @@ class GuardedSearch:
         self._index, self._vectors, self._breaker = index, vectors, breaker
         self._exact_allowed = len(vectors) <= exact_limit
 
+    def close(self) -> None:
+        """Close the index."""
+        self._index.close()
+
     def nearest(
         self, vector: Vector, top_k: int, allowed: Mask | None, timeout_s: float
     ) -> tuple[Rows, Floats, bool]:

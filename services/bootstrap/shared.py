@@ -130,15 +130,12 @@ class Shared:
 
 def _load_snapshot(settings: Settings, release: Release, loaded: LoadedRelease) -> None:
     """The snapshot with the networks that recall asks."""
-    from services.adapters.milvus.collection import Description  # noqa: PLC0415
-    from services.adapters.milvus.index import MilvusIndex  # noqa: PLC0415
-    from services.adapters.snapshots import load_snapshot  # noqa: PLC0415
+    from services.adapters.by_url import open_search, open_tower  # noqa: PLC0415
 
-    rows, dim = release.vectors.shape
-    expected = Description(release.name, release.schema.fingerprint(), dim=dim, rows=rows)
-    index = MilvusIndex(settings.milvus(), expected, token=settings.milvus_token.get_secret_value())
-    loaded.closes.append(index.close)
-    snapshot = load_snapshot(release, index, settings.exact_search_limit)
+    token = settings.milvus_token.get_secret_value()
+    search = open_search(settings.vector_index(), release, settings.exact_search_limit, token)
+    loaded.closes.append(search.close)
+    snapshot = Snapshot.of(release, open_tower("onnx://", release), search)
     loaded.stages[Snapshot] = snapshot
     loaded.warms.append(snapshot.warm)
 

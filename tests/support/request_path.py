@@ -15,8 +15,9 @@ from engine.recall.index import VectorIndex
 from engine.release import Release
 from engine.snapshot import Snapshot
 from services.adapters.guarded_predictor import GuardedPredictor
-from services.adapters.onnx import OnnxPredictor
-from services.adapters.snapshots import load_snapshot
+from services.adapters.onnx import OnnxPredictor, OnnxUserTower
+from services.adapters.vector_search import GuardedSearch
+from services.common.rpc import Breaker
 from services.rank.loaded import LoadedRanker
 from services.rank.service import RankService
 from services.recall.service import RecallService
@@ -64,6 +65,13 @@ class BrokenIndex(Failing):
     def search(self, vector: np.ndarray, top_k: int, timeout_s: float) -> tuple[np.ndarray, np.ndarray]:
         self._called(top_k)
         return self._exact.search(vector, top_k, timeout_s)
+
+
+def load_snapshot(release: Release, index: VectorIndex, exact_limit: int) -> Snapshot:
+    """The release with its user tower, and `index`, for which exact search over up to `exact_limit` items
+    stands in."""
+    search = GuardedSearch(index, release.vectors, exact_limit, Breaker(failures=1, probe_s=1.0))
+    return Snapshot.of(release, OnnxUserTower(release.user_tower_onnx), search)
 
 
 def real_recall(

@@ -44,7 +44,8 @@ class Probes:
         kwargs = client.connection_pool.connection_kwargs
         at = f"{kwargs.get('host', '')}:{kwargs.get('port', '')}"
         self._checks["redis"] = (at, lambda: _redis(client))
-        self._checks["milvus"] = (urlsplit(milvus).netloc, lambda: _tcp(urlsplit(milvus).netloc))
+        if milvus:  # none with exact search
+            self._checks["milvus"] = (urlsplit(milvus).netloc, lambda: _tcp(urlsplit(milvus).netloc))
         if predictor.startswith("serving://"):
             place = urlsplit(predictor).netloc
             self._checks["serving"] = (place, lambda: _tcp(place))

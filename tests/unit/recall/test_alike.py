@@ -15,11 +15,10 @@ from engine.recall.filters import LiveSet
 from engine.release import Release
 from engine.snapshot import Snapshot
 from engine.types import ItemFilter
-from services.adapters.snapshots import load_snapshot
 from services.recall.live_items import LiveItems
 from services.recall.service import RecallService
 from tests.support.releases import records, write_release
-from tests.support.request_path import LiveNow, OneRelease
+from tests.support.request_path import LiveNow, OneRelease, load_snapshot
 
 pytestmark = pytest.mark.unit
 

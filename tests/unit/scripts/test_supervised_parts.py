@@ -61,6 +61,30 @@ def test_paddle_serving_is_left_out_with_onnx_and_before_there_is_a_release() ->
     assert "serving" not in by_name(Settings(_env_file=None), release=None)
 
 
+def test_milvus_is_left_out_with_exact_search() -> None:
+    assert "milvus" not in by_name(Settings(_env_file=None, index="exact://"))
+
+
+@pytest.mark.parametrize("setting", ["index", "milvus_uri"])
+@pytest.mark.parametrize("url", ["milvus://vectors:19530", "http://vectors:19530"])
+def test_milvus_elsewhere_has_a_url_by_either_setting(setting: str, url: str) -> None:
+    settings = Settings(_env_file=None, **{setting: url})
+    assert settings.milvus() == "http://vectors:19530"
+    milvus = by_name(settings)["milvus"]
+    assert (milvus.command, milvus.target, milvus.health) == ((), "vectors:19530", "milvus")
+
+
+def test_the_newer_setting_of_the_index_wins() -> None:
+    settings = Settings(_env_file=None, index="exact://", milvus_uri="http://vectors:19530")
+    assert (settings.vector_index(), settings.milvus()) == ("exact://", "")
+
+
+@pytest.mark.parametrize("url", ["exact://here", "milvus://", "redis://host:1", "milvus:19530"])
+def test_another_index_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="exact://"):
+        Settings(_env_file=None, index=url)
+
+
 def test_paddle_serving_on_another_loopback_port_is_started_there() -> None:
     serving = by_name(Settings(_env_file=None, rank_predictor="serving://127.0.0.1:9400"))["serving"]
 
