@@ -208,7 +208,7 @@ class Chain:
         )
         categories = None
         if not is_impersonal(channels) and (snapshot := self._snapshot(recalled.release)) is not None:
-            categories = leaf_categories(snapshot, candidates)
+            categories = snapshot.categories_of(candidates)
         session = () if channels else session_items(context)
         scores = candidates.scores if answer is None else answer.scores
         scored = Scored(candidates, scores, categories, reached_from(session, candidates))
@@ -277,15 +277,6 @@ def request_context(query: RecommendQuery, stored: KnownContext, now_ms: int) ->
         events = EventColumns.of(clicks).followed_by(EventColumns.of(events))[:MAX_HISTORY]
     profile = {**stored.context.profile, **profile_features(query.profile or {})}
     return KnownContext(UserContext.at_request(query.user_id, profile, events, now), stored.known)
-
-
-def leaf_categories(snapshot: Snapshot, candidates: Candidates) -> npt.NDArray[np.int64]:
-    """A number for each candidate's leaf category, int64 [k]; 0 where unknown."""
-    rows = candidates.rows
-    if candidates.ids.release != snapshot.name:
-        rows = snapshot.table.row_of(candidates.item_ids())
-    known = (rows >= 0) & (rows < len(snapshot.table))
-    return np.where(known, snapshot.leaf_categories[np.where(known, rows, 0)], 0)
 
 
 def reached_from(session: Sequence[str], candidates: Candidates) -> npt.NDArray[np.bool_]:

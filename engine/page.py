@@ -18,13 +18,11 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.candidates import CHANNEL_NUMBER, Candidates, Floats, Rows
-from engine.rank import UNKNOWN
+from engine.rank import UNKNOWN, blend, impersonal_order, place_new
 from engine.types import Item, ItemFilter, Reason, RecommendedItem
 from engine.vocabulary import is_impersonal
 
 _ROUNDS = 3  # of reading details: each but the first replaces what the catalogue lacks
-_FUSION = 20.0  # a page: the first places of a list do not outweigh the rest of it
-SHIFT = 8  # places that the ranker may move an item of an impersonal rail, up or down, at most
 _SEGMENT, _ITEM_TO_ITEM, _AGAIN = (CHANNEL_NUMBER[c] for c in ("segment", "item_to_item", "bought_again"))
 _REASONS = {
     "two_tower": "for_you",
@@ -96,38 +94,8 @@ def ranked(policy: Policy, scored: Scored, channels: Sequence[str], has_events: 
     else:
         by_profile = not has_events and bool((scored.candidates.deciding == _SEGMENT).any())
         order = blend(scores, policy.profile_weight if by_profile else 0.0)
-        order = place_new(policy, order, scores == UNKNOWN)
+        order = place_new(order, scores == UNKNOWN, policy.new_from, policy.new_every)
     return replace(scored, scores=np.maximum(scores, 0.0)).take(order)
-
-
-def blend(scores: npt.NDArray[np.floating], weight: float) -> Rows:
-    """Positions of the candidates, best first: between their order and that of the ranker's `scores`.
-    `weight` 1: the first order, 0: the second.
-
-    Places are compared, 1 / (20 + place) each: scores have scales of their own (Cormack et al., SIGIR 2009).
-    """
-    given = np.arange(len(scores))
-    by_score = np.empty(len(scores), np.int64)
-    by_score[np.argsort(-scores, kind="stable")] = given
-    return np.argsort(-(weight / (_FUSION + given) + (1 - weight) / (_FUSION + by_score)), kind="stable")
-
-
-def place_new(policy: Policy, order: Rows, unknown: npt.NDArray[np.bool_]) -> Rows:
-    """The order with the candidates `unknown` to the ranker, which has them last, at places of their own."""
-    if not unknown.any():
-        return order
-    placed: list[int] = order[~unknown[order]].tolist()
-    for count, position in enumerate(order[unknown[order]].tolist()):
-        placed.insert(policy.new_from + count * policy.new_every, position)
-    return np.array(placed, np.int64)
-
-
-def impersonal_order(scores: Floats) -> Rows:
-    """Places of the candidates of an impersonal rail, whose order means something: each shifts by `SHIFT`."""
-    by_score = np.empty(len(scores))
-    by_score[np.argsort(-scores, kind="stable")] = np.arange(len(scores))
-    shifted = np.arange(len(scores)) + SHIFT * by_score / max(len(scores) - 1, 1)
-    return np.argsort(shifted, kind="stable")
 
 
 def arrange(

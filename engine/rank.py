@@ -1,10 +1,12 @@
-"""Rank: from candidate rows to probabilities, by the feeds that the ranker's network reads."""
+"""Rank: from candidate rows to probabilities, by the feeds that its network reads, and to an order."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from engine.candidates import Floats, Rows
 from engine.features import Feeds, HistorySummary, UserContext
@@ -12,6 +14,9 @@ from engine.snapshot import Snapshot
 
 UNKNOWN = -1.0
 """The score of an item that the release lacks."""
+
+SHIFT = 8  # places that the ranker may move an item of an impersonal rail, up or down, at most
+_FUSION = 20.0  # a page: the first places of a list do not outweigh the rest of it
 
 Predict = Callable[[Feeds, float], Floats]
 """The network: feeds with B rows and seconds left -> probabilities float32 [B]. May raise Unavailable."""
@@ -42,3 +47,35 @@ def score(
 
 def _nothing(count: int) -> Floats:
     return np.full(count, UNKNOWN, np.float32)
+
+
+def blend(scores: npt.NDArray[np.floating[Any]], weight: float) -> Rows:
+    """Positions of the candidates, best first: between their order and that of the ranker's `scores`.
+    `weight` 1: the first order, 0: the second.
+
+    Places are compared, 1 / (20 + place) each: scores have scales of their own (Cormack et al., SIGIR 2009).
+    """
+    given = np.arange(len(scores))
+    by_score = np.empty(len(scores), np.int64)
+    by_score[np.argsort(-scores, kind="stable")] = given
+    return np.argsort(-(weight / (_FUSION + given) + (1 - weight) / (_FUSION + by_score)), kind="stable")
+
+
+def place_new(order: Rows, unknown: npt.NDArray[np.bool_], first: int, every: int) -> Rows:
+    """The order with the candidates `unknown` to the ranker, which has them last, at places of their own: each
+    `every` places from `first`, counted from 0."""
+    if not unknown.any():
+        return order
+    placed: list[int] = order[~unknown[order]].tolist()
+    for count, position in enumerate(order[unknown[order]].tolist()):
+        placed.insert(first + count * every, position)
+    return np.array(placed, np.int64)
+
+
+def impersonal_order(scores: Floats) -> Rows:
+    """Positions of the candidates of an impersonal rail, whose order means something: each moves by
+    `SHIFT` places at most."""
+    by_score = np.empty(len(scores))
+    by_score[np.argsort(-scores, kind="stable")] = np.arange(len(scores))
+    shifted = np.arange(len(scores)) + SHIFT * by_score / max(len(scores) - 1, 1)
+    return np.argsort(shifted, kind="stable")

@@ -196,6 +196,14 @@ class Snapshot:
                 leaf = np.where(codes > 0, codes * len(slots) + column, leaf)
         return leaf
 
+    def categories_of(self, candidates: Candidates) -> Rows:
+        """The `leaf_categories` of candidates, int64 [k], of this release or named by their ids."""
+        rows = candidates.rows
+        if candidates.ids.release != self.name:
+            rows = self.table.row_of(candidates.item_ids())
+        known = (rows >= 0) & (rows < len(self.table))
+        return np.where(known, self.leaf_categories[np.where(known, rows, 0)], 0)
+
     def popular(self, count: int) -> RecallResult:
         """The best sellers, to begin with while recall is away."""
         found = {"popular": self.lists["popular"]}

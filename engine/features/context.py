@@ -111,6 +111,11 @@ class UserContext:
         """The events as columns."""
         return EventColumns.of(self.events)
 
+    @cached_property
+    def memo(self) -> dict[object, object]:
+        """What was computed of this context, by what computed it: stages of one process do it once."""
+        return {}
+
     @classmethod
     def at_request(
         cls, user_id: str, profile: Mapping[str, str | list[str]], events: Sequence[Event], now: int

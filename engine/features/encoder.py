@@ -42,8 +42,11 @@ class FeatureEncoder:
         return History(rows, past.types, ages_in_days(past.at, now, self.table.data_end))
 
     def summary(self, context: UserContext) -> HistorySummary:
-        """The context's history, aggregated: may be shared by ``user_tower`` and ``rank`` of one request."""
-        return HistorySummary(self.schema, self.table, self.history(context))
+        """The context's history, aggregated; made once for a context, whoever asks."""
+        found = context.memo.get(self)
+        if not isinstance(found, HistorySummary):
+            found = context.memo[self] = HistorySummary(self.schema, self.table, self.history(context))
+        return found
 
     def user_tower(self, context: UserContext, past: HistorySummary | None = None) -> Feeds:
         """Feeds of the user tower for one user, first dimension 1:

@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from engine.features import UserContext
-from engine.page import blend
+from engine.rank import blend
 from engine.recall.exact import ExactSearch
 from engine.release import Release, ReleaseError
 from engine.snapshot import Snapshot

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from engine import page as pages
-from engine.chain import leaf_categories, reached_from
+from engine.chain import reached_from
 from engine.features import Event, Feeds, UserContext
 from engine.page import Policy, arrange
 from engine.rank import score
@@ -136,7 +136,7 @@ class Served:
         candidates = found.candidates
         scores = score(snapshot, context, candidates.rows, self._predict, _TIMEOUT_S, past)
         session = reached_from(session_items(context), candidates)
-        scored = pages.Scored(candidates, scores, leaf_categories(snapshot, candidates), session)
+        scored = pages.Scored(candidates, scores, snapshot.categories_of(candidates), session)
         return pages.ranked(Policy(), scored, (), bool(context.events))
 
     def _predict(self, feeds: Feeds, timeout_s: float) -> npt.NDArray[np.float32]:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from engine.features import DAY_MS, FeatureEncoder, ItemTable, UserContext, cross_names
-from engine.page import blend
+from engine.rank import blend
 from models.evaluation.cold import hold_out
 from models.registry import make_tower
 from models.training.catalogue import build_schema, purchases_before

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from engine.features import Event
-from engine.page import Policy, place_new
+from engine.rank import place_new
 from engine.types import Item, RecommendQuery
 from tests.support.fresh import FRESH, write_fresh_release
 from tests.support.request_path import RequestPath, real_path
@@ -47,12 +47,12 @@ def test_the_rail_of_new_items_keeps_recalls_order(path: RequestPath) -> None:
 
 def test_places_of_unknown_items_are_twenty_apart_from_the_tenth_on() -> None:
     unknown = np.arange(42) >= 40
-    order = place_new(Policy(), np.arange(42), unknown).tolist()
+    order = place_new(np.arange(42), unknown, 9, 20).tolist()
     assert [place for place, position in enumerate(order) if unknown[position]] == [9, 29]
     assert sorted(order) == list(range(42))
 
 
 def test_a_short_list_has_them_at_its_end_and_one_without_them_is_untouched() -> None:
     order = np.array([2, 0, 1])
-    assert place_new(Policy(), order, np.array([True, False, False])).tolist() == [2, 1, 0]
-    assert place_new(Policy(), order, np.zeros(3, np.bool_)).tolist() == [2, 0, 1]
+    assert place_new(order, np.array([True, False, False]), 9, 20).tolist() == [2, 1, 0]
+    assert place_new(order, np.zeros(3, np.bool_), 9, 20).tolist() == [2, 0, 1]

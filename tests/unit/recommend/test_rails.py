@@ -10,7 +10,7 @@ import pytest
 from engine.candidates import Candidate
 from engine.errors import NotFound
 from engine.features import Event
-from engine.page import SHIFT, impersonal_order
+from engine.rank import SHIFT, impersonal_order
 from engine.release import Release
 from engine.types import Item, RecommendQuery, UserEvent
 from engine.vocabulary import Degradation
