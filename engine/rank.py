@@ -62,7 +62,7 @@ def blend(scores: npt.NDArray[np.floating[Any]], weight: float) -> Rows:
 
 
 def place_new(order: Rows, unknown: npt.NDArray[np.bool_], first: int, every: int) -> Rows:
-    """The order with the candidates `unknown` to the ranker, which has them last, at places of their own: each
+    """The order with the candidates `unknown` to the ranker, which has them last, at their own places: each
     `every` places from `first`, counted from 0."""
     if not unknown.any():
         return order
