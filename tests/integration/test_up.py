@@ -21,7 +21,7 @@ from scripts.supervision.leftovers import find_leftovers, port_is_free
 from scripts.supervision.parts import nginx_program
 from services.common.rpc import Target
 from services.item.client import ItemClient
-from services.settings import PORTS
+from services.settings import PORTS, SERVICES
 from services.user.client import UserClient
 from tests.support.shop import Shop, free_offset
 from tests.support.writers import Writers
@@ -204,6 +204,27 @@ def test_a_killed_supervisor_is_replaced_and_everything_runs_again(shop: Shop) -
     assert done.returncode == 0, done.stdout + done.stderr
     assert time.monotonic() - began < 40
     assert {row["health"] for row in shop.status().values()} == {"ok"}
+
+
+def test_the_same_copy_runs_its_services_together_and_the_state_folder_remembers_it(shop: Shop) -> None:
+    done = shop.command("up", "--timeout", "300", ECRS_TOPOLOGY="together")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+    rows = shop.status()
+    elsewhere = shop.command("status", ECRS_TOPOLOGY="separate")
+    killed = rows["together"]["pid"]
+    with pages(shop.url) as visited:
+        time.sleep(0.5)
+        os.killpg(killed, signal.SIGKILL)
+        shop.wait_until_back("together", killed, 90.0)  # all services at once: a loaded machine takes longer
+
+    assert set(rows) == {*PARTS, "together"}
+    assert {row["health"] for row in rows.values()} == {"ok"}
+    assert {rows[name]["pid"] for name in SERVICES} == {killed}
+    assert elsewhere.returncode == 1
+    assert "ECRS_TOPOLOGY is separate in the environment or .env, but together for" in elsewhere.stderr
+    assert visited.answers > 0
+    assert visited.failures == []
 
 
 def test_after_the_stop_nothing_is_left(shop: Shop) -> None:

@@ -89,8 +89,8 @@ class Shop:
         rows = json.loads(self.command("status", "--json").stdout)
         return {row["part"]: row for row in rows}
 
-    def wait_until_back(self, name: str, old_pid: int) -> dict[str, Any]:
-        deadline = time.monotonic() + BACK_WITHIN_S
+    def wait_until_back(self, name: str, old_pid: int, within_s: float = BACK_WITHIN_S) -> dict[str, Any]:
+        deadline = time.monotonic() + within_s
         while True:
             row = self.status()[name]
             if row["health"] == "ok" and row["pid"] not in {0, old_pid}:
