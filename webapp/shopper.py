@@ -11,7 +11,7 @@ import secrets
 import time
 from dataclasses import dataclass
 
-from flask import Flask, Response, request, session
+from flask import Flask, Response, g, request, session
 from flask.sessions import SecureCookieSessionInterface, SessionMixin
 
 from engine.ids import canonical_id, id_problem
@@ -27,10 +27,14 @@ _LOCAL_PATH = re.compile(r"/(?![/\\])[^\\\x00-\x20\x7f]*")
 
 @dataclass(frozen=True)
 class Shopper:
-    """`user_id` is the id of events too, signed in or not."""
+    """`user_id` is the id of events too, signed in or not.
+
+    `just_arrived`: the id was made for this request, so no service has anything stored under it.
+    """
 
     user_id: str
     signed_in: bool
+    just_arrived: bool = False
 
     @property
     def is_new(self) -> bool:
@@ -45,7 +49,8 @@ def current_shopper() -> Shopper:
     if "anonymous_id" not in session:
         session["anonymous_id"] = ANONYMOUS_PREFIX + secrets.token_hex(12)
         session.permanent = True
-    return Shopper(str(session["anonymous_id"]), signed_in=False)
+        g.just_arrived = True
+    return Shopper(str(session["anonymous_id"]), signed_in=False, just_arrived=g.get("just_arrived", False))
 
 
 def sign_in(user_id: str) -> None:

@@ -119,11 +119,13 @@ def _quantity(default: int) -> int:
 
 
 def _count() -> int:
+    shop, shopper = current_shop(), current_shopper()
+    if shopper.just_arrived:
+        return 0
     if "cart_count" not in g:
         try:
-            shop = current_shop()
             with shop.redis_health.asking():
-                cart = shop.stores.carts.get(current_shopper().user_id)
+                cart = shop.stores.carts.get(shopper.user_id)
         except EcrsError as error:
             log.warning("cart.not_read", error=type(error).__name__, message=str(error))
             cart = Cart()

@@ -35,6 +35,8 @@ class Past:
 
 def read_past(shop: Shop, shopper: Shopper) -> Past:
     """The shopper's last events; less or nothing when they cannot be read. Never an EcrsError."""
+    if shopper.just_arrived:
+        return Past()
     users = shop.services.user
     try:
         events, _ = users.list_user_events(shopper.user_id, EVENTS_READ, "", shop.call_timeout_s)

@@ -14,6 +14,7 @@ from engine.vocabulary import Degradation
 from tests.unit.webapp.conftest import Browser
 from tests.unit.webapp.fakes import FakeServices
 from webapp.storefront.wording import DEGRADED
+from webapp.stores import Stores
 
 pytestmark = pytest.mark.unit
 
@@ -167,6 +168,21 @@ def test_each_part_of_the_page_may_be_missing_on_its_own(browser: Browser, servi
     assert len(browser.cards()) == 24
     assert "Trending" in page
     assert "Looked at lately" not in page
+
+
+def test_a_first_visit_looks_up_neither_past_nor_cart(
+    browser: Browser, services: FakeServices, stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_up: list[str] = []
+    past, cart = services.user.list_user_events, stores.carts.get
+    monkeypatch.setattr(
+        services.user, "list_user_events", lambda *asked: looked_up.append("past") or past(*asked)
+    )
+    monkeypatch.setattr(stores.carts, "get", lambda owner: looked_up.append("cart") or cart(owner))
+    assert browser.get("/").status_code == 200
+    assert looked_up == []
+    assert browser.get("/").status_code == 200
+    assert sorted(looked_up) == ["cart", "past"]
 
 
 def test_rails_show_nothing_twice(browser: Browser) -> None:
