@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from subprocess import PIPE, Popen
+from typing import ClassVar
 
 import pytest
 
@@ -11,30 +17,53 @@ from bench import cpu, web
 
 pytestmark = pytest.mark.unit
 
-PRINTED = """Running 6s test @ http://127.0.0.1:5158/
-  2 threads and 8 connections
-  Latency Distribution
-     50%  794.77us
-     75%    1.14s \n     90%    1.18s \n     99%    1.18s \n  9 requests in 1.26s, 662.96KB read
-  Socket errors: connect 0, read 1, write 0, timeout 2
-  Non-2xx or 3xx responses: 4
-Requests/sec:   1234.50
-Transfer/sec:    527.79KB
-"""
+
+class Pages(BaseHTTPRequestHandler):
+    """Answers every path but `/lost`, on connections that are kept alive."""
+
+    protocol_version = "HTTP/1.1"
+    asked: ClassVar[list[str]] = []
+    clients: ClassVar[set[tuple[str, int]]] = set()
+
+    def do_GET(self) -> None:
+        self.asked.append(self.path)
+        self.clients.add(self.client_address)
+        self.send_response(404 if self.path == "/lost" else 200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"ok")
+
+    def log_message(self, format: str, *args: object) -> None: ...
 
 
-def test_what_wrk_prints_is_read_with_its_units_and_all_failures() -> None:
-    result = web.parse(PRINTED)
+@pytest.fixture
+def port() -> Iterator[int]:
+    Pages.asked.clear()
+    Pages.clients.clear()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Pages) as server:
+        threading.Thread(target=server.serve_forever).start()
+        yield server.server_port
+        server.shutdown()
 
-    assert result.rate == 1234.5
-    assert result.p50_ms == pytest.approx(0.79477)
-    assert result.p99_ms == 1180
-    assert result.failed == 7
+
+def test_a_run_asks_for_the_pages_in_turn_over_so_many_connections(port: int) -> None:
+    result = web.load(port, ["/a", "/b"], seconds=0.3, connections=2)
+
+    assert result.failed == 0
+    assert len(result.took_s) == len(Pages.asked) > 4
+    assert abs(Pages.asked.count("/a") - Pages.asked.count("/b")) <= 2
+    assert len(Pages.clients) == 2
 
 
-def test_something_else_is_no_result() -> None:
-    with pytest.raises(ValueError, match="something else"):
-        web.parse("unable to connect to 127.0.0.1:1")
+def test_a_page_that_fails_is_counted_apart(port: int) -> None:
+    result = web.load(port, ["/a", "/lost"], seconds=0.3, connections=1)
+
+    assert abs(result.failed - len(result.took_s)) <= 1
+    assert result.failed + len(result.took_s) == len(Pages.asked)
+
+
+def test_a_port_without_a_server_is_a_failure(port: int) -> None:
+    assert web.load(1, ["/"], seconds=0.05, connections=1).failed
 
 
 BUSY = """
@@ -62,10 +91,19 @@ def test_processor_time_is_that_of_the_block() -> None:
     assert cores["nobody"] == 0
 
 
-def test_without_wrk_one_line_says_what_to_install(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_processor_time_is_told_by_page_and_process(port: int) -> None:
+    way = web.Way("by nginx", port, {"web": [os.getpid()], "nginx": []})
+    result, used = web.measure(way, ["/"], seconds=0.3, connections=1)
+
+    assert set(used) == {"web", "nginx"}
+    assert used["nginx"] == 0
+    assert 0 < used["web"] * len(result.took_s) <= 0.3 * 1000 * 8  # no more than a few cores have
+
+
+def test_without_a_running_system_one_line_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("PATH", "")
+    monkeypatch.setenv("ECRS_STATE_DIR", str(tmp_path))
 
     assert web.main([]) == 2
-    assert capsys.readouterr().err == "error: wrk is not installed (Debian: apt-get install wrk)\n"
+    assert capsys.readouterr().err == "error: the system is not running here: say make up first\n"
