@@ -20,7 +20,7 @@ from data.rejects import Rejects
 from data.rows import Rows
 from engine.ids import CONTROL, MAX_ID_BYTES, NO_IDS
 
-NULLS = ("", "nan", "NaN", "null", "NULL", "\\N")
+NULLS = ("", *NO_IDS)
 """Texts that mean "unknown"."""
 
 _RANGE = 10**14  # milliseconds around 1970: about the years -1200 to 5100

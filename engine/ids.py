@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 MAX_ID_BYTES = 256
 NO_IDS = ("nan", "NaN", "null", "NULL", "\\N", "None")
-"""How files say "unknown"; no user and no item has such an id."""
+"""How files say "unknown": no user and no item has such an id, and as a feature's value each is no value."""
 BLANKS = "".join(char for char in map(chr, range(0x3001)) if char.isspace())
 """What is cut off at both ends of an id."""
 CONTROL = "\\x00-\\x1f\\x7f-\\x9f"
@@ -43,7 +43,12 @@ def id_problem(text: str) -> str:
     >>> id_problem("5"), id_problem("nan")
     ('', "is a word for 'unknown', not an id")
     """
-    return "is a word for 'unknown', not an id" if text in _NO_IDS else name_problem(text)
+    return "is a word for 'unknown', not an id" if means_unknown(text) else name_problem(text)
+
+
+def means_unknown(text: str) -> bool:
+    """Whether a text in its canonical spelling is a word for "unknown"."""
+    return text in _NO_IDS
 
 
 def name_problem(text: str) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from hashlib import blake2b
 
-from engine.ids import canonical_id
+from engine.ids import canonical_id, means_unknown
 
 _CACHE_LIMIT = 500_000  # entries; the cache is emptied when full, so memory stays bounded
 
 
 def canonical(value: object) -> str:
-    """The text form of a feature value: `canonical_id`, and ``""`` for None and the words for "unknown".
+    """The text form of a feature value: `canonical_id`, and ``""`` for None and each of ``ids.NO_IDS``.
 
     >>> canonical("5.0"), canonical(5.0), canonical(" 5 "), canonical("5.05")
     ('5', '5', '5', '5.05')
@@ -18,7 +18,7 @@ def canonical(value: object) -> str:
     if value is None:
         return ""
     text = canonical_id(value if isinstance(value, str) else str(value))
-    return "" if text in ("nan", "NaN", "None") else text
+    return "" if means_unknown(text) else text
 
 
 def hash_key(seed: int) -> bytes:

@@ -25,6 +25,7 @@ from engine.features import (
 )
 from engine.features.hashing import Hasher
 from engine.features.schema import FORMAT_VERSION
+from engine.ids import NO_IDS, canonical_id, id_problem
 from tests.unit.models.conftest import DESCRIPTION, NOW, record
 
 pytestmark = pytest.mark.unit
@@ -64,7 +65,13 @@ def test_other_texts_keep_their_form(value: object, text: str) -> None:
     assert canonical(value) == text
 
 
-@pytest.mark.parametrize("value", ["", None, float("nan"), "  "])
+@pytest.mark.parametrize("word", [*NO_IDS, " nan ", "\\N "])
+def test_a_word_for_unknown_is_neither_a_value_nor_an_id(word: str) -> None:
+    assert canonical(word) == ""
+    assert id_problem(canonical_id(word)) == "is a word for 'unknown', not an id"
+
+
+@pytest.mark.parametrize("value", ["", None, float("nan"), "  ", *NO_IDS])
 def test_nothing_known_is_bucket_zero(value: object) -> None:
     assert Hasher(7).bucket("f", value, 1024) == 0
 
