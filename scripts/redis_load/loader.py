@@ -32,8 +32,6 @@ from scripts.redis_load.sources import Part, Row
 from services.common import keys
 from services.common.redis import Redis, redis_errors
 
-LOCK = "ecrs:load:lock"
-_DROPPED = "ecrs:load:dropped"
 _BATCH = 500
 _LOCK_S = 600  # sorting a large share of histories writes nothing for minutes
 _SCAN = 5_000
@@ -146,9 +144,9 @@ class RedisLoader:
                 pipeline.eval(live_rows.FORGET, 2, *known, key(generation, ""), *(row.id for row in batch))
             unavailable = [row.id for row in batch if not row.available]
             if unavailable:
-                pipeline.sadd(_staged(generation), *unavailable)
+                pipeline.sadd(keys.staged_unavailable(generation), *unavailable)
             pipeline.hset(keys.LOAD, f"rows:{part}", str(done))
-            pipeline.expire(LOCK, _LOCK_S)
+            pipeline.expire(keys.LOAD_LOCK, _LOCK_S)
             pipeline.execute()
 
     def _drop_mirrors(self, parts: Sequence[Part], generation: str, state: dict[str, str]) -> None:
@@ -161,11 +159,11 @@ class RedisLoader:
             if part.name not in _IDS or old is None:
                 continue
             ids, original = _IDS[part.name], _ORIGINAL[part.name]
-            self._redis.zdiffstore(_DROPPED, [ids(old), ids(generation), _LIVE[part.name]])
-            while gone := self._redis.zrange(_DROPPED, 0, _BATCH - 1):
+            self._redis.zdiffstore(keys.LOAD_DROPPED, [ids(old), ids(generation), _LIVE[part.name]])
+            while gone := self._redis.zrange(keys.LOAD_DROPPED, 0, _BATCH - 1):
                 with self._redis.pipeline(transaction=True) as pipeline:
                     pipeline.eval(live_rows.UNMIRROR, 1, _LIVE[part.name], original(""), *gone)
-                    pipeline.zrem(_DROPPED, *gone)
+                    pipeline.zrem(keys.LOAD_DROPPED, *gone)
                     pipeline.execute()
 
     def _switch(self, parts: Sequence[Part], generation: str, dataset: str | None) -> None:
@@ -174,7 +172,9 @@ class RedisLoader:
             for part in parts:
                 pipeline.hset(keys.GENERATION, part.name, generation)
                 if part.name == "items":
-                    pipeline.sdiffstore(keys.UNAVAILABLE, [_staged(generation), keys.LIVE_AVAILABLE])
+                    pipeline.sdiffstore(
+                        keys.UNAVAILABLE, [keys.staged_unavailable(generation), keys.LIVE_AVAILABLE]
+                    )
                     pipeline.sunionstore(keys.UNAVAILABLE, [keys.UNAVAILABLE, keys.LIVE_UNAVAILABLE])
             if dataset is not None:
                 pipeline.set(keys.DATASET, dataset)
@@ -191,7 +191,7 @@ class RedisLoader:
             old = state.get(f"old:{part}")
             if old is not None:
                 self._clean(old, [part], expire_s=self._grace_s)
-        self._redis.delete(keys.LOAD, _DROPPED)
+        self._redis.delete(keys.LOAD, keys.LOAD_DROPPED)
 
     def _mirror(self, part: str, generation: str) -> None:
         ids, key, original = _IDS[part](generation), _KEY[part], _ORIGINAL[part]
@@ -200,7 +200,7 @@ class RedisLoader:
         while page := self._redis.zrangebylex(ids, start, "+", 0, _BATCH):
             with self._redis.pipeline(transaction=False) as pipeline:
                 pipeline.eval(live_rows.MIRROR, 1, _LIVE[part], key(generation, ""), original(""), *page)
-                pipeline.expire(LOCK, _LOCK_S)
+                pipeline.expire(keys.LOAD_LOCK, _LOCK_S)
                 pipeline.execute()
             self._progress.advance(len(page))
             start = f"({page[-1].decode()}"
@@ -213,20 +213,25 @@ class RedisLoader:
         while self._redis.eval(
             live_rows.GIVE_WAY, 4, keys.overwritten(part), ids, _LIVE[part], changed, _BATCH, *texts
         ):
-            self._redis.expire(LOCK, _LOCK_S)
+            self._redis.expire(keys.LOAD_LOCK, _LOCK_S)
         if part != "items":
             return
-        decided = (keys.LIVE_AVAILABLE, keys.LIVE_UNAVAILABLE, _staged(generation), keys.UNAVAILABLE)
+        decided = (
+            keys.LIVE_AVAILABLE,
+            keys.LIVE_UNAVAILABLE,
+            keys.staged_unavailable(generation),
+            keys.UNAVAILABLE,
+        )
         while self._redis.eval(
             live_rows.GIVE_WAY_AVAILABILITY, 6, keys.overwritten(_AVAILABILITY), ids, *decided, _BATCH
         ):
-            self._redis.expire(LOCK, _LOCK_S)
+            self._redis.expire(keys.LOAD_LOCK, _LOCK_S)
 
     def _clean(self, generation: str, parts: Iterable[str], *, expire_s: int) -> None:
         """End all keys of a generation's parts after `expire_s` seconds, at once for 0."""
         patterns = [_KEY[part](_escaped(generation), "*") for part in parts]
         single = [_IDS[part](generation) for part in parts if part in _IDS]
-        single += [_staged(generation)] if "items" in parts else []
+        single += [keys.staged_unavailable(generation)] if "items" in parts else []
         for found in (single, *(_scan(self._redis, pattern) for pattern in patterns)):
             for batch in _chunks(iter(found), _SCAN):
                 with self._redis.pipeline(transaction=False) as pipeline:
@@ -235,7 +240,7 @@ class RedisLoader:
                             pipeline.expire(key, expire_s)
                     else:
                         pipeline.unlink(*batch)
-                    pipeline.expire(LOCK, _LOCK_S)
+                    pipeline.expire(keys.LOAD_LOCK, _LOCK_S)
                     pipeline.execute()
 
     def _state(self) -> dict[str, str]:
@@ -245,16 +250,16 @@ class RedisLoader:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """One load at a time; the lock of a process that is gone from this machine is taken over."""
-        if not self._redis.set(LOCK, self._owner, nx=True, ex=_LOCK_S):
-            holder = self._redis.get(LOCK)
+        if not self._redis.set(keys.LOAD_LOCK, self._owner, nx=True, ex=_LOCK_S):
+            holder = self._redis.get(keys.LOAD_LOCK)
             if isinstance(holder, bytes) and _runs(holder.decode()):
                 raise Unavailable(f"another load is running ({holder.decode()}): wait for its end")
-            self._redis.set(LOCK, self._owner, ex=_LOCK_S)
+            self._redis.set(keys.LOAD_LOCK, self._owner, ex=_LOCK_S)
         try:
             yield
         finally:
-            if self._redis.get(LOCK) == self._owner.encode():
-                self._redis.delete(LOCK)
+            if self._redis.get(keys.LOAD_LOCK) == self._owner.encode():
+                self._redis.delete(keys.LOAD_LOCK)
 
 
 def fingerprint_of(parts: Sequence[Part], length: int, *, overwrite: bool = False) -> str:
@@ -268,10 +273,6 @@ def fingerprint_of(parts: Sequence[Part], length: int, *, overwrite: bool = Fals
                 raise BadData(f"{file}: {error.strerror}") from error
             files.append(f"{part.name}={file.resolve()}:{status.st_size}:{status.st_mtime_ns}")
     return ";".join([*files, f"history={length}", *(["overwrite"] if overwrite else [])])
-
-
-def _staged(generation: str) -> str:
-    return f"ecrs:{generation}:unavailable"
 
 
 def _escaped(text: str) -> str:

@@ -12,7 +12,7 @@ from services.common.redis import Redis, redis_errors
 from services.user.codec import unpack
 from services.user.live_events import add_append
 
-_FORMAT_KEY, _LIVE_ROWS_FORMAT, _FORMAT = "ecrs:format", b"2", b"3"
+_LIVE_ROWS_FORMAT, _FORMAT = b"2", b"3"
 _LISTS = "ecrs:e:"
 _CHANNEL_LISTS = re.compile(rb"ecrs:[0-9]+:c:")
 _SCAN, _PAGE = 5_000, 500
@@ -43,12 +43,12 @@ def upgrade(redis: Redis) -> int:
     """
     client: Any = redis
     with redis_errors():
-        before = client.get(_FORMAT_KEY)
+        before = client.get(keys.FORMAT)
         if before == _FORMAT:
             return 0
         moved = 0 if before == _LIVE_ROWS_FORMAT else _make_live_rows(client)
         _delete_channel_lists(client)
-        client.set(_FORMAT_KEY, _FORMAT)
+        client.set(keys.FORMAT, _FORMAT)
         return moved
 
 

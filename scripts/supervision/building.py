@@ -18,15 +18,13 @@ from engine.release import MANIFEST, SCHEMA, current, list_releases, set_current
 from scripts.console import CommandError
 from scripts.redis_load.upgrade import upgrade
 from scripts.supervision.supervisor import environment
-from services.common.keys import DATASET
+from services.common import keys
 from services.settings import ROOT, Settings
 
 PREVIOUS = "previous"
 """File beside `current` in the artifacts folder: the release that was current before."""
 RELEASED = "released"
 """File in the state folder: the release that this copy serves."""
-RELEASE_KEY = "ecrs:release"
-LOADED_KEY = "ecrs:loaded"
 """Redis hash of what is loaded: `data` (the prepared data's fingerprint), `release`, `milvus` (the URI)."""
 
 NO_BETTER = 3
@@ -186,19 +184,19 @@ def load_data(settings: Settings, *arguments: str) -> None:
     data = str(prepared_dir(settings))
     run("loading Redis", settings, "scripts.to_redis", "--data", data, *arguments)
     with connect(settings) as client:
-        client.hset(LOADED_KEY, "data", fingerprint)
+        client.hset(keys.LOADED, "data", fingerprint)
 
 
 def data_is_loaded(settings: Settings) -> bool:
     """Whether Redis holds the prepared data as it is now, as far as it remembers."""
     with connect(settings) as client:
-        return bool(client.hget(LOADED_KEY, "data") == _fingerprint(settings).encode())
+        return bool(client.hget(keys.LOADED, "data") == _fingerprint(settings).encode())
 
 
 def loaded_dataset(settings: Settings) -> str:
     """Name of the dataset whose users and items Redis holds; empty when there is none."""
     with connect(settings) as client:
-        raw = client.get(DATASET)
+        raw = client.get(keys.DATASET)
     return str(json.loads(raw)["dataset"]["name"]) if isinstance(raw, bytes) else ""
 
 
@@ -208,7 +206,7 @@ def vectors_are_loaded(settings: Settings, release: Path) -> bool:
         return True
     expected = [release.name.encode(), settings.milvus().encode()]
     with connect(settings) as client:
-        return bool(client.hmget(LOADED_KEY, "release", "milvus") == expected)
+        return bool(client.hmget(keys.LOADED, "release", "milvus") == expected)
 
 
 def move_pointer(settings: Settings, release: str) -> str:
@@ -218,8 +216,8 @@ def move_pointer(settings: Settings, release: str) -> str:
     """
     before = pointer(settings)
     with connect(settings) as client:
-        client.hset(LOADED_KEY, mapping={"release": release, "milvus": settings.milvus()})
-        client.set(RELEASE_KEY, release)
+        client.hset(keys.LOADED, mapping={"release": release, "milvus": settings.milvus()})
+        client.set(keys.RELEASE, release)
     if before and before != release:
         (settings.artifacts_dir / PREVIOUS).write_text(before + "\n", "utf-8")
     (settings.state_dir / RELEASED).write_text(release + "\n", "utf-8")
@@ -230,7 +228,7 @@ def move_pointer(settings: Settings, release: str) -> str:
 def pointer(settings: Settings) -> str:
     """The release that Redis names, or nothing."""
     with connect(settings) as client:
-        value = client.get(RELEASE_KEY)
+        value = client.get(keys.RELEASE)
     return value.decode() if isinstance(value, bytes) else ""
 
 

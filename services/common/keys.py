@@ -1,4 +1,7 @@
-"""Names of the keys in Redis, section 4 of docs/architecture.md, in one place."""
+"""Names of the keys in Redis that services and scripts share: section 4 of docs/architecture.md.
+
+The web tier names its own, which nothing else reads, in `webapp/stores/`, `webapp/console/` and its cache.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,12 @@ GENERATION = "ecrs:generation"
 
 RELEASE = "ecrs:release"
 """Name of the current release."""
+
+LOADED = "ecrs:loaded"
+"""Hash `release`, `data`, `milvus`: what `make up`, `load` and `release` have loaded."""
+
+FORMAT = "ecrs:format"
+"""The version of these keys (`scripts.redis_load.upgrade`)."""
 
 CHANGED_ITEMS = "ecrs:changed:i"
 """Stream of writes of items, which search and recall follow: `ids`, a JSON list, in each entry."""
@@ -37,6 +46,9 @@ DELETED_USERS = "ecrs:deleted:u"
 
 LOAD = "ecrs:load"
 """Hash: how far the load in progress has come; `generation` is the one that it writes."""
+
+LOAD_LOCK, LOAD_DROPPED = "ecrs:load:lock", "ecrs:load:dropped"
+"""Who loads; the ids that the load no longer has, while their keys of the original's go."""
 
 LAST_GENERATION = "ecrs:generation:last"
 """The last generation number given; counted up when a load begins."""
@@ -90,6 +102,11 @@ def history(generation: str, user_id: str) -> str:
     return f"ecrs:{generation}:h:{user_id}"
 
 
+def staged_unavailable(generation: str) -> str:
+    """Set of the ids that the load of a generation says cannot be bought."""
+    return f"ecrs:{generation}:unavailable"
+
+
 def live_acts(user_id: str) -> str:
     """Sorted set by time of a user's live events but browsing (`services.user.live_events`)."""
     return f"ecrs:ev:a:{user_id}"
@@ -120,6 +137,6 @@ def overwritten(part: str) -> str:
     return f"ecrs:load:overwrite:{part}"
 
 
-def stats(service: str, pid: int) -> str:
-    """Live figures of a process, for the console: JSON object, expires."""
+def stats(service: str, pid: int | str) -> str:
+    """Live figures of a process, for the console: JSON object, expires. "*" for any in a pattern."""
     return f"ecrs:stats:{service}:{pid}"

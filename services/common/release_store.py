@@ -17,6 +17,7 @@ from typing import Generic, TypeVar
 import structlog
 
 from engine.errors import EcrsError, ReleaseNotLoaded
+from services.common import keys
 from services.common.epochs import Epochs, Reading
 from services.common.follower import Follower
 from services.common.memory import settle
@@ -26,7 +27,6 @@ log = structlog.get_logger()
 
 T = TypeVar("T")
 
-RELEASE_KEY = "ecrs:release"
 CURRENT_FILE = "current"
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}")
 _RETRY_BROKEN_S = 15.0
@@ -158,7 +158,7 @@ class ReleaseStore(Generic[T]):
         if self._redis is not None:
             try:
                 with redis_errors():
-                    value = self._redis.get(RELEASE_KEY)
+                    value = self._redis.get(keys.RELEASE)
             except EcrsError:
                 if self.current:
                     return self.current

@@ -12,7 +12,9 @@ from typing import Any, cast
 import redis
 import structlog
 
-PATTERN = "ecrs:stats:*"
+from services.common import keys
+
+PATTERN = keys.stats("*", "*")
 WINDOW_S = 60
 MOST_KEYS = 500
 SCAN_COUNT = 5000
