@@ -29,7 +29,7 @@ from bench import cpu, report
 from engine.errors import EcrsError
 from engine.types import RecommendQuery, SearchQuery
 from scripts.supervision.config import render_nginx
-from scripts.supervision.parts import FRONT_ENDS, SERVICES, TOGETHER, nginx_program
+from scripts.supervision.parts import FRONT_ENDS, TOGETHER, nginx_program
 from scripts.supervision.supervisor import Supervisor
 from services import bootstrap
 from services.running import OtherCopyError, running_settings
