@@ -115,6 +115,11 @@ class Settings(BaseSettings):
     recommend_threads: int = Field(
         16, ge=1, le=256, description="Threads per process of recommend, which waits."
     )
+    kernels: Literal["auto", "numpy"] = Field(
+        "auto",
+        description="Arithmetic of a request by compiled kernels where numba is installed (auto), or always "
+        "by numpy: slower, and 155 MiB less in each process of recall and rank.",
+    )
     exact_search_limit: int = Field(
         200_000, ge=0, description="Largest release, in items, that is searched exactly while Milvus is away."
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
 from hashlib import sha256
 from typing import Any, cast
 
@@ -127,7 +128,8 @@ class FeatureSchema:
     def to_json(self) -> str:
         """Canonical JSON: sorted keys, no spaces; the same text for equal schemas."""
         made = ("hasher", "text_hasher")
-        values = {name: value for name, value in self.__dict__.items() if name not in made}
+        names = (entry.name for entry in fields(self))
+        values = {name: getattr(self, name) for name in names if name not in made}
         values["user_fields"] = [asdict(entry) for entry in self.user_fields]
         values["item_fields"] = [asdict(entry) for entry in self.item_fields]
         return json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
@@ -162,18 +164,18 @@ class FeatureSchema:
         hasher = self.hasher
         return [code for entry in self.user_fields for code in entry.encode(profile.get(entry.name), hasher)]
 
-    @property
+    @cached_property
     def user_slots(self) -> tuple[Field, ...]:
         """The field of each column of ``encode_profile``."""
         return tuple(entry for entry in self.user_fields for _ in range(entry.slots))
 
-    @property
+    @cached_property
     def item_slots(self) -> tuple[Field, ...]:
         """The field of each column of an item's encoded features, ``item_id`` first."""
         own = Field("item_id", "categorical", self.n_item_ids + 1)
         return (own, *(entry for entry in self.item_fields for _ in range(entry.slots)))
 
-    @property
+    @cached_property
     def group_columns(self) -> tuple[int, ...]:
         """The item columns a user has an affinity to: each category level, brand and shop."""
         names = {*ALWAYS_ITEM_FIELDS, *(f"category_{level}" for level in range(1, self.category_levels + 1))}

@@ -8,6 +8,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
+from engine import kernels
 from engine.errors import ReleaseNotLoaded
 from engine.features.table import STATS
 from engine.release import Release
@@ -75,6 +76,8 @@ class Shared:
             warm=LoadedRelease.warm,
             close=LoadedRelease.close,
         )
+        if settings.kernels == "auto" and self._verify:
+            kernels.load()  # before a request wants them
         if set(services) != {"user"}:
             self.releases.open()
 
