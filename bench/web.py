@@ -33,7 +33,7 @@ from scripts.supervision.parts import FRONT_ENDS, TOGETHER, nginx_program
 from scripts.supervision.supervisor import Supervisor
 from services import bootstrap
 from services.running import OtherCopyError, running_settings
-from services.settings import ROOT, Settings
+from services.settings import ROOT, SERVICES, Settings
 
 OWN_OFFSET = 800  # of the ports of the front ends and the Nginx that the benchmark starts
 WARM_S = 1
