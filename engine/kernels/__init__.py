@@ -5,6 +5,7 @@ without numba, and in processes that never call it, every caller takes its numpy
 equal within 1e-6 (tests/unit/test_kernels.py).
 
     history.py  a history's summary, the user-item features
+    recall.py   sums over neighbours, the merge of channels
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ class Kernels:
 
     summarise: Kernel
     cross_features: Kernel
+    sum_neighbours: Kernel
+    merge_channels: Kernel
 
 
 _loaded: Kernels | None = None
@@ -37,9 +40,11 @@ def load() -> bool:
     global _loaded  # noqa: PLW0603 - one choice for the process, as of a library's version
     if _loaded is None and find_spec("numba") is not None:
         # Importing them compiles them.
-        from engine.kernels import history  # noqa: PLC0415
+        from engine.kernels import history, recall  # noqa: PLC0415
 
-        _loaded = Kernels(history.summarise, history.cross_features)
+        _loaded = Kernels(
+            history.summarise, history.cross_features, recall.sum_neighbours, recall.merge_channels
+        )
     return _loaded is not None
 
 
