@@ -54,6 +54,7 @@ class HistorySummary:
             )  # fmt: skip
             self.facts = (facts[0], facts[1])
             self.long_weight, self.short_weight = facts[0][:2]
+            self.mean_price = float(facts[1][-1])
             return
         self.items = np.unique(history.rows)
         # Weight of each distinct item, long and short memory: [m] each.

@@ -6,6 +6,7 @@ equal within 1e-6 (tests/unit/test_kernels.py).
 
     history.py  a history's summary, the user-item features
     recall.py   sums over neighbours, the merge of channels
+    folded.py   the first layer of a folded ranker
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ class Kernels:
     cross_features: Kernel
     sum_neighbours: Kernel
     merge_channels: Kernel
+    first_layer: Kernel
 
 
 _loaded: Kernels | None = None
@@ -40,10 +42,14 @@ def load() -> bool:
     global _loaded  # noqa: PLW0603 - one choice for the process, as of a library's version
     if _loaded is None and find_spec("numba") is not None:
         # Importing them compiles them.
-        from engine.kernels import history, recall  # noqa: PLC0415
+        from engine.kernels import folded, history, recall  # noqa: PLC0415
 
         _loaded = Kernels(
-            history.summarise, history.cross_features, recall.sum_neighbours, recall.merge_channels
+            history.summarise,
+            history.cross_features,
+            recall.sum_neighbours,
+            recall.merge_channels,
+            folded.first_layer,
         )
     return _loaded is not None
 

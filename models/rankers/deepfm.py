@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.features import FeatureSchema, cross_names, rank_slots
+from engine.folded import FoldedRanker, fold_piecewise
 from models.layers import Dropout, FieldEmbedding
 from models.paddle import F, nn, paddle
 from models.training.config import RankConfig
@@ -91,6 +92,55 @@ class DeepFm(nn.Layer):
         logits = self.members(rank_sparse, rank_dense)
         return F.binary_cross_entropy_with_logits(logits, labels.unsqueeze(0).expand_as(logits))
 
+    def fold(self, slope: float, intercept: float) -> FoldedRanker:
+        """``Calibrated(self, slope, intercept)`` with all computed that depends on no request."""
+        vectors = _numpy(self.vectors.table.weight)  # [V, D]
+        weights = _numpy(self.weights.table.weight)  # [V, 1]
+        offsets, kept = self.vectors.offsets.numpy(), self.kept.numpy()
+        numbers = self.numbers
+        first = _numpy(self.deep.first.weight)  # [inputs, W - 1]
+        bias = _numpy(self.deep.first.bias)  # [W - 1]
+        width, dense = vectors.shape[1], len(_numpy(numbers.begin))
+        by_field, by_vector, by_number = np.split(first, [len(offsets) * width, -dense])
+        by_vector = by_vector.reshape(dense, width, -1)
+        table = np.zeros((len(vectors), first.shape[1] + 1 + width))
+        for column, (begin, end) in enumerate(pairwise([*offsets.tolist(), len(vectors)])):
+            table[begin:end, : -1 - width] = (
+                vectors[begin:end] @ by_field[column * width : (column + 1) * width]
+            )
+        table[:, -1 - width] = weights[:, 0]
+        table[:, -width:] = vectors
+        parts = np.concatenate(
+            [
+                np.einsum("xtd,xdw->xtw", _numpy(numbers.vectors), by_vector),
+                _numpy(numbers.weights)[:, :, None],
+            ],
+            2,
+        )
+        seen = _numpy(self.seen)
+        linear = np.pad(seen[:, None] * by_number, ((0, 0), (0, 1)))
+        breakpoints, values, slopes, at_zero = fold_piecewise(
+            numbers.begin.numpy(), numbers.slope.numpy(), parts, linear
+        )
+        base = np.append(
+            bias
+            + np.einsum("xd,xdw->w", _numpy(numbers.offset)[:, 0], by_vector)
+            - (_numpy(self.middle) * seen) @ by_number,
+            _numpy(numbers.bias),
+        )
+        return FoldedRanker(
+            offsets,
+            kept,
+            table.astype(np.float32),
+            (base + at_zero).astype(np.float32),
+            breakpoints,
+            values,
+            slopes,
+            [layer.numpy() for layer in self.deep.weights],
+            [layer.numpy() for layer in self.deep.biases],
+            np.array([slope, intercept], np.float32),
+        )
+
 
 class PiecewiseLinear(nn.Layer):
     """Numbers as fields: each has a weight and a vector, piecewise linear in the number's value."""
@@ -155,6 +205,11 @@ class Members(nn.Layer):
             out = out @ self.weights[layer] + self.biases[layer]
         logits: Tensor = out[:, :, 0]
         return logits
+
+
+def _numpy(tensor: Tensor) -> npt.NDArray[np.float64]:
+    values: npt.NDArray[np.float64] = tensor.numpy().astype(np.float64)
+    return values
 
 
 class Calibrated(nn.Layer):

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
+from engine.folded import FoldedRanker
 from models.paddle import paddle
 from models.training.serving_layout import ServingVar, write_serving_layout
 
@@ -68,6 +69,19 @@ def export_network(layer: Any, sample: Feeds, folder: Path, output: str) -> dict
     feeds = [{"name": n, "dtype": str(v.dtype), "shape": list(v.shape[1:])} for n, v in sample.items()]
     fetches = [{"name": fetch, "alias": output, "dtype": "float32", "shape": list(expected.shape[1:])}]
     return {"feeds": feeds, "fetches": fetches, "max_difference": differences}
+
+
+def export_folded(layer: Any, folded: FoldedRanker, sample: Feeds, folder: Path) -> float:
+    """Write a ranker's folded form into a new folder and check it on the sample; the largest difference.
+
+    Raises ExportError if it is over 1e-5.
+    """
+    layer.eval()
+    with paddle.no_grad():
+        expected = layer(*(paddle.to_tensor(values) for values in sample.values())).numpy()
+    folded.save(folder)
+    written = FoldedRanker.load(folder)
+    return _compare(lambda feeds: written.probabilities(*feeds.values()), sample, expected, folder)
 
 
 def serving_layout(folder: Path, out: Path, entry: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from engine.features import STATS, FeatureEncoder, FeatureSchema, ItemTable, encode_texts, item_feeds
 from engine.features import encode_items as encode_records
+from engine.folded import FOLDER
 from engine.recall.content_store import write_content
 from engine.recall.new_items_store import write_new_items
 from engine.release import SCHEMA, Channel, Channels, ReleaseWriter
@@ -22,7 +23,7 @@ from models.rankers.deepfm import Calibrated
 from models.training.config import TrainConfig
 from models.training.content_fit import fit_content
 from models.training.dataset import CatalogueEvents, PreparedData, Record
-from models.training.export import export_network, serving_layout
+from models.training.export import export_folded, export_network, serving_layout
 from models.training.fitting import encode
 from models.training.moment import Moment, best, encode_items, user_feeds
 from models.training.new_items_fit import NewItemFit
@@ -140,6 +141,11 @@ def _export(trained: Trained, samples: RankSamples, folder: Path) -> dict[str, A
         ),
     }
     serving_layout(folder / "rank", folder / "rank_serving", networks["rank"])
+    if hasattr(trained.ranker, "fold"):  # a form for the compiled kernels, which not every ranker has
+        folded = trained.ranker.fold(*trained.calibration)
+        networks["rank"]["max_difference"]["folded"] = export_folded(
+            Calibrated(trained.ranker, *trained.calibration), folded, rank_sample, folder / "rank" / FOLDER
+        )
     return networks
 
 
