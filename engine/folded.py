@@ -73,6 +73,15 @@ class FoldedRanker:
         arrays: dict[str, Any] = {name: read(folder / f"{name}.npy") for name in names}
         return cls(**arrays, weights=layers("weights"), biases=layers("biases"))
 
+    def misfit(self, sparse: npt.NDArray[Any], dense: npt.NDArray[Any]) -> str:
+        """Why `probabilities` must not be asked for these arrays, or "". The kernel checks no index."""
+        wanted = ((np.int64, len(self.offsets)), (np.float32, len(self.breakpoints)))
+        for array, (dtype, width) in zip((sparse, dense), wanted, strict=True):
+            if array.dtype != dtype or array.ndim != 2 or array.shape[1] != width:
+                return f"{array.dtype} {list(array.shape)} is not {np.dtype(dtype)} [B, {width}]"
+        codes, buckets = sparse * self.kept, np.diff(self.offsets, append=len(self.table))
+        return "a code is not in the table" if (codes < 0).any() or (codes >= buckets).any() else ""
+
     def probabilities(self, sparse: IntArray, dense: FloatArray) -> FloatArray:
         """Probability of each row, float32 [C]; `sparse` int64 [C, F], `dense` float32 [C, X]."""
         first_layer = compiled.first_layer if (compiled := kernels.loaded()) else first_layer_by_numpy

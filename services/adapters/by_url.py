@@ -3,7 +3,8 @@
     index      exact://             exact search in this process over the release's own vectors
                milvus://host:port   the release's collection in Milvus; http:// is the same, https:// with TLS
     tower      onnx://              ONNX Runtime in this process, the release's user tower
-    predictor  onnx://              ONNX Runtime in this process, `rank/model.onnx` of the release
+    predictor  onnx://              in this process: `rank/model.onnx` of the release by ONNX Runtime, or its
+                                    folded form by the compiled kernels, where both are there
                serving://host:port  a PaddleServing pipeline server (`python -m services.rank.serving`)
 
 Both predictors give the same probabilities within 1e-5 for the same feeds. Libraries are imported by the
@@ -15,6 +16,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from engine import kernels
+from engine.folded import FOLDER
 from engine.predictor import Predictor
 from engine.recall.exact import ExactSearch
 from engine.release import Release
@@ -62,7 +65,7 @@ def open_predictor(url: str, release_dir: Path, release: str, *, threads: int = 
 
     Args:
         url: `onnx://` or `serving://host:port`.
-        release_dir: the release's folder; `onnx://` reads `rank/model.onnx` there.
+        release_dir: the release's folder; `onnx://` reads `rank/model.onnx` or `rank/folded` there.
         release: its name.
         threads: for one run in process; PaddleServing has its own setting.
 
@@ -72,7 +75,11 @@ def open_predictor(url: str, release_dir: Path, release: str, *, threads: int = 
             it may come back at any time, and `predict` says so until then.
     """
     predictor: Predictor
-    if url == "onnx://":
+    if url == "onnx://" and kernels.loaded() and (folded := release_dir / "rank" / FOLDER).is_dir():
+        from services.adapters.folded import FoldedPredictor  # noqa: PLC0415
+
+        predictor = FoldedPredictor(folded, release)
+    elif url == "onnx://":
         from services.adapters.onnx import OnnxPredictor  # noqa: PLC0415
 
         predictor = OnnxPredictor(release_dir / "rank" / "model.onnx", release, threads=threads)

@@ -106,7 +106,7 @@ class RequestPath:
     fallback: LastGoodList
 
 
-def real_path(folder: Path, deadline_s: float = 5.0) -> RequestPath:
+def real_path(folder: Path, deadline_s: float = 5.0, predictor: Predictor | None = None) -> RequestPath:
     """The real recommend, recall and rank over the tiny release, with stand-ins for what Redis holds."""
     users, items, recall = FakeUsers(), FakeItems(), real_recall(folder)
     release = Release.load(folder)
@@ -116,7 +116,7 @@ def real_path(folder: Path, deadline_s: float = 5.0) -> RequestPath:
         users,
         items,
         recall,
-        real_rank(folder),
+        real_rank(folder, predictor),
         snapshots,
         fallback,
         deadline_s=deadline_s,
