@@ -16,6 +16,7 @@ from engine.errors import Unavailable
 from engine.features import HistorySummary, UserContext
 from engine.recall.filters import LiveSet, Mask
 from engine.recall.merge import NEW_SHOPPER, Found, Quotas, merge
+from engine.recall.neighbours import in_turns, neighbours_by_sum
 from engine.recall.repeat import bought_again as repeat_rows
 from engine.recall.session import session_rows
 from engine.snapshot import Snapshot, SnapshotIds
@@ -125,54 +126,23 @@ def two_tower(request: Request) -> Found:
 
 def item_to_item(request: Request) -> Found:
     """Neighbours of the shopper's items: the session's in turns, then all by weight and recency."""
-    neighbours, strength = request.snapshot.table.neighbours, request.snapshot.table.neighbour_scores
-    past = request.past
+    table, past = request.snapshot.table, request.past
+    neighbours, strength = table.neighbours, table.neighbour_scores
     if neighbours is None or strength is None or not len(past.items) or not neighbours.shape[1]:
         return _NONE
+    near, near_reasons = in_turns(session_rows(past), neighbours, request.allowed, _SESSION_NEIGHBOURS)
     strongest = past.strongest(_SOURCES)
-    sources = past.items[strongest]
     weights = np.log1p((past.long_weight + past.short_weight)[strongest])
-    targets = neighbours[sources].ravel().astype(np.int64)  # [s × K]
-    gains = (strength[sources] * weights[:, None]).ravel()
-    origins = np.repeat(sources, neighbours.shape[1])
     # What the shopper took before is the business of bought_again
-    met = np.zeros(len(request.snapshot.table) + 1, np.bool_)
-    met[past.items] = met[-1] = True  # the last one stands for "no neighbour", -1
-    known = np.flatnonzero(~met[targets])
-    known = known[request.permitted(targets[known])]
-    targets, gains, origins = targets[known], gains[known], origins[known]
-    rows, inverse = np.unique(targets, return_inverse=True)
-    total = np.bincount(inverse, gains, len(rows))
-    # The source that gave most is the reason: sorted by gain, its write is the last one.
-    order = np.argsort(gains, kind="stable")
-    reasons = np.zeros(len(rows), np.int64)
-    reasons[inverse[order]] = origins[order]
-    ranked = np.argsort(-total, kind="stable")
-    rows, total, reasons = rows[ranked], total[ranked], reasons[ranked]
-
-    near, near_reasons = _session_neighbours(request, neighbours)
+    count = request.top_k + len(near)
+    rows, total, reasons = neighbours_by_sum(
+        past.items[strongest], weights, neighbours, strength, request.allowed, past.items, count
+    )
     later = ~np.isin(rows, near)
     rows = np.concatenate([near, rows[later]])[: request.top_k]
     reasons = np.concatenate([near_reasons, reasons[later]])[: request.top_k]
     scores = np.concatenate([np.full(len(near), total.max(initial=1.0)), total[later]])[: request.top_k]
     return Found(rows, scores.astype(np.float32), reasons)
-
-
-def _session_neighbours(request: Request, neighbours: np.ndarray) -> tuple[Rows, Rows]:
-    """Neighbours of the session's items in turns, distinct, and the item that led to each."""
-    sources = session_rows(request.past)
-    if not len(sources):
-        return np.empty(0, np.int64), np.empty(0, np.int64)
-    targets = neighbours[sources].T.astype(np.int64)  # [K, s]: best of each first
-    reasons = np.broadcast_to(sources, targets.shape)
-    keep = (targets >= 0) & ~np.isin(targets, sources)
-    if request.allowed is not None:
-        keep &= request.allowed[targets]
-    keep &= np.cumsum(keep, axis=0) <= _SESSION_NEIGHBOURS
-    rows, reasons = targets[keep], reasons[keep]
-    _, first = np.unique(rows, return_index=True)
-    first.sort()
-    return rows[first], reasons[first]
 
 
 def bought_again(request: Request) -> Found:

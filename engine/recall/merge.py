@@ -12,7 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import numpy.typing as npt
 
+from engine import kernels
 from engine.candidates import CHANNEL_NUMBER, NO_CANDIDATES, Candidates, Floats, ItemIds, Rows
 from engine.vocabulary import ALL_CHANNELS
 
@@ -84,7 +86,8 @@ def merge(
     names = [name for name in ALL_CHANNELS if name in found and len(found[name].rows)]
     if not names:
         return NO_CANDIDATES
-    rows = np.concatenate([found[name].rows for name in names])
+    parts = [found[name] for name in names]
+    rows = np.concatenate([part.rows for part in parts])
     head = min(quotas.leading, len(found["segment"].rows)) / quotas.segment if "segment" in found else 0.0
     due = np.concatenate(
         [
@@ -92,30 +95,50 @@ def merge(
             for name in names
         ]
     )
-    order = np.argsort(due, kind="stable")  # at equal times the channel named first goes first
-    distinct, first = np.unique(rows[order], return_index=True)
-    chosen = order[np.sort(first)[:top_k]]  # [k] positions in the concatenation
-    chosen_rows = rows[chosen]
+    starts = np.cumsum([0, *(len(found[name].rows) for name in names)])
+    reasons = [part.reason_rows if len(part.reason_rows) else np.full(len(part.rows), -1) for part in parts]
+    way = compiled.merge_channels if (compiled := kernels.loaded()) else merge_channels
+    chosen, deciding, bits, reason_rows, positions = way(
+        rows, starts, due, np.array([CHANNEL_NUMBER[name] for name in names]), np.concatenate(reasons), top_k
+    )
+    segments = np.full(len(chosen), -1, np.int64)
+    if "segment" in names and len(found["segment"].segments):
+        channel = names.index("segment")
+        at = positions.reshape(len(names), len(chosen))[channel]
+        segments = np.where(at >= 0, found["segment"].segments[np.maximum(at - starts[channel], 0)], -1)
+    scores = (1.0 / (1.0 + due[chosen] * max(quotas.of(name) for name in names))).astype(np.float32)
+    return Candidates(rows[chosen], scores, bits, deciding, reason_rows, segments, ids, segment_names)
 
+
+def merge_channels(
+    rows: Rows, starts: Rows, due: npt.NDArray[np.float64], numbers: Rows, reason_rows: Rows, top_k: int
+) -> tuple[Rows, Rows, Rows, Rows, Rows]:
+    """The first `top_k` distinct rows of c channels in the order in which they are due, by numpy.
+
+    Args:
+        rows: [r] the channels' rows one channel after the other, distinct within each.
+        starts: [c + 1] where each channel begins in `rows`, and r.
+        due: [r]; at equal times the channel named first goes first.
+        numbers: [c] the bit of each channel.
+        reason_rows: [r], -1 = none.
+
+    Returns:
+        Each int64: `chosen` [k], positions in `rows`; `deciding` [k], the number of the channel that gave the
+        place; `bits` [k] of all channels that name the row; `reasons` [k] of the first channel that has one;
+        `positions` [c × k], channel after channel: where in `rows` it names the row, or -1.
+    """
+    order = np.argsort(due, kind="stable")
+    distinct, first = np.unique(rows[order], return_index=True)
+    chosen = order[np.sort(first)[:top_k]]
     slot = np.full(len(distinct), -1, np.int64)  # the place of each distinct row in the list
-    slot[np.searchsorted(distinct, chosen_rows)] = np.arange(len(chosen))
-    bits, deciding = np.zeros(len(chosen), np.int64), np.zeros(len(chosen), np.int64)
-    reason_rows, segments = np.full(len(chosen), -1, np.int64), np.full(len(chosen), -1, np.int64)
-    start = 0
-    for name in names:
-        part, number = found[name], CHANNEL_NUMBER[name]
-        place = slot[np.searchsorted(distinct, part.rows)]
-        mine = np.flatnonzero(place >= 0)
-        at = place[mine]
-        bits[at] |= 1 << number
-        deciding[(chosen >= start) & (chosen < start + len(part.rows))] = number
-        if len(part.reason_rows):
-            # item-to-item comes first: that an item is bought again is known without a source
-            without = reason_rows[at] < 0
-            reason_rows[at[without]] = part.reason_rows[mine[without]]
-        if len(part.segments):
-            segments[at] = part.segments[mine]
-        start += len(part.rows)
-    largest = max(quotas.of(name) for name in names)
-    scores = (1.0 / (1.0 + due[chosen] * largest)).astype(np.float32)
-    return Candidates(chosen_rows, scores, bits, deciding, reason_rows, segments, ids, segment_names)
+    slot[np.searchsorted(distinct, rows[chosen])] = np.arange(len(chosen))
+    place = slot[np.searchsorted(distinct, rows)]
+    channel = np.repeat(np.arange(len(numbers)), np.diff(starts))
+    listed = np.flatnonzero(place >= 0)
+    bits = np.bincount(place[listed], 1 << numbers[channel[listed]], len(chosen)).astype(np.int64)
+    reasons = np.full(len(chosen), -1, np.int64)
+    known = listed[reason_rows[listed] >= 0][::-1]  # the first channel is written last
+    reasons[place[known]] = reason_rows[known]
+    positions = np.full((len(numbers), len(chosen)), -1, np.int64)
+    positions[channel[listed], place[listed]] = listed
+    return chosen, numbers[channel[chosen]], bits, reasons, positions.ravel()

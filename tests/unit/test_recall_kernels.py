@@ -8,6 +8,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from engine import kernels
+from engine.recall.merge import merge_channels
+from engine.recall.neighbours import sum_neighbours
 
 pytestmark = pytest.mark.unit
 
@@ -22,31 +24,6 @@ def compiled() -> kernels.Kernels:
     assert loaded is not None
     kernels.unload()
     return loaded
-
-
-def sum_by_numpy(
-    sources: np.ndarray,
-    weights: np.ndarray,
-    neighbours: np.ndarray,
-    strength: np.ndarray,
-    allowed: np.ndarray | None,
-    excluded: np.ndarray,
-    count: int,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    targets = neighbours[sources].ravel().astype(np.int64)
-    gains = (strength[sources] * weights[:, None]).ravel()
-    origins = np.repeat(sources, neighbours.shape[1])
-    known = (targets >= 0) & ~np.isin(targets, excluded)
-    if allowed is not None:
-        known &= allowed[np.maximum(targets, 0)]
-    targets, gains, origins = targets[known], gains[known], origins[known]
-    rows, inverse = np.unique(targets, return_inverse=True)
-    total = np.bincount(inverse, gains, len(rows))
-    order = np.argsort(gains, kind="stable")
-    reasons = np.zeros(len(rows), np.int64)
-    reasons[inverse[order]] = origins[order]
-    ranked = np.argsort(-total, kind="stable")[:count]
-    return rows[ranked], total[ranked], reasons[ranked]
 
 
 @settings(max_examples=200, deadline=None)
@@ -75,31 +52,12 @@ def test_neighbours_are_summed_as_by_numpy(
     sources = rng.permutation(N_ITEMS)[:n_sources].astype(np.int64)
     excluded = np.sort(rng.permutation(N_ITEMS)[:n_excluded]).astype(np.int64)
     weights = np.log1p(rng.integers(1, 4, n_sources).astype(np.float64))
-    expected = sum_by_numpy(sources, weights, neighbours, strength, allowed, excluded, count)
     mask = np.empty(0, np.bool_) if allowed is None else allowed
+    expected = sum_neighbours(sources, weights, neighbours, strength, mask, excluded, count)
     found = compiled.sum_neighbours(sources, weights, neighbours, strength, mask, excluded, count)
     np.testing.assert_array_equal(found[0], expected[0])
     np.testing.assert_array_equal(found[1], expected[1])  # the same sums in the same order, to the last bit
     np.testing.assert_array_equal(found[2], expected[2])
-
-
-def merge_by_numpy(
-    rows: np.ndarray, starts: np.ndarray, due: np.ndarray, numbers: np.ndarray, why: np.ndarray, top_k: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    order = np.argsort(due, kind="stable")
-    _, first = np.unique(rows[order], return_index=True)
-    chosen = order[np.sort(first)[:top_k]]
-    channel_of = np.repeat(np.arange(len(numbers)), np.diff(starts))
-    bits, reasons = np.zeros(len(chosen), np.int64), np.full(len(chosen), -1, np.int64)
-    positions = np.full((len(numbers), len(chosen)), -1, np.int64)
-    for channel, number in enumerate(numbers.tolist()):
-        for i in range(starts[channel], starts[channel + 1]):
-            for slot in np.flatnonzero(rows[chosen] == rows[i]).tolist():
-                bits[slot] |= 1 << number
-                positions[channel, slot] = i
-                if reasons[slot] < 0:
-                    reasons[slot] = why[i]
-    return chosen, numbers[channel_of[chosen]], bits, reasons, positions.ravel()
 
 
 @settings(max_examples=150, deadline=None)
@@ -121,7 +79,7 @@ def test_channels_are_merged_as_by_numpy(
     starts = np.cumsum([0, *sizes])
     numbers = rng.permutation(8)[: len(sizes)].astype(np.int64)
     why = np.where(rng.random(len(rows)) < 0.5, rng.integers(0, 20, len(rows)), -1)
-    expected = merge_by_numpy(rows, starts, due, numbers, why, top_k)
+    expected = merge_channels(rows, starts, due, numbers, why, top_k)
     for one, other in zip(
         compiled.merge_channels(rows, starts, due, numbers, why, top_k), expected, strict=True
     ):
