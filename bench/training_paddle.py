@@ -18,6 +18,7 @@ import numpy as np
 from bench.training_job import Arrays, Job, Result, Stopwatch, peak_mib
 from bench.training_samples import CONFIG, read_items
 from engine.features import FeatureEncoder
+from engine.features.feeds import CODES, CROSSES
 from models.paddle import paddle
 from models.registry import make_ranker, make_tower
 from models.training.fitting import Batches, Checkpoints, fit, rank_batches, tower_batches
@@ -37,7 +38,8 @@ def make(job: Job, arrays: Arrays) -> tuple[Any, Batches]:
         model = make_ranker(items.schema, CONFIG.rank)
         nothing = np.zeros(0, np.int64)
         sparse, dense, label = (arrays[name] for name in ("sparse", "dense", "label"))
-        rows = RankSamples(sparse, dense, label, np.zeros(0, np.int32), nothing, nothing, nothing)
+        feeds = {CODES: sparse, CROSSES: dense}
+        rows = RankSamples(feeds, label, np.zeros(0, np.int32), nothing, nothing, nothing)
         batches = rank_batches(model, rows, CONFIG.rank)
     with np.load(folder / f"{job.model}.npz") as file:
         model.set_state_dict({name: file[name] for name in file})

@@ -12,7 +12,8 @@ import numpy.typing as npt
 from bench.training_job import USER_FEEDS, Job
 from engine.features import DAY_MS, FeatureEncoder, FeatureSchema, ItemTable
 from engine.features.encoder import USER_DENSE, sequence_category
-from models.registry import make_ranker, make_tower
+from engine.features.feeds import CODES, CROSSES
+from models.registry import make_ranker, make_tower, ranker_settings
 from models.training.catalogue import build_schema, purchases_before, select_items
 from models.training.config import QUICK
 from models.training.dataset import CatalogueEvents, load_prepared
@@ -50,9 +51,9 @@ def prepare(data: Path, folder: Path, steps: int, warm_up: int) -> dict[str, Job
     users = encode_users(tower, events, encoder, ranked_users(events, begin, prepared.end, CONFIG), begin)
     snapshot = moment.snapshot(encode_items(tower, base), CONFIG.channel_size)
     rows = rank_samples(events, encoder, snapshot, users, (begin, prepared.end), CONFIG, rng)
-    ranker.see(rows.dense)
+    ranker.fit_statistics(rows.feeds)
     arrays = {**contexts.feeds, "positives": contexts.positives, "items": moment.table.features}
-    arrays |= {"sparse": rows.sparse, "dense": rows.dense, "label": rows.label}
+    arrays |= {"sparse": rows.feeds[CODES], "dense": rows.feeds[CROSSES], "label": rows.label}
     for name, array in arrays.items():
         np.save(folder / f"{name}.npy", array)
     write_items(moment.table, folder)
@@ -114,6 +115,7 @@ def _dssm(schema: FeatureSchema, common: dict[str, object], steps: int) -> Job:
 
 def _deepfm(rows: RankSamples, common: dict[str, object], steps: int, buckets: list[int]) -> Job:
     config = CONFIG.rank
+    network = ranker_settings(config)
     taken = int((rows.label > 0).sum())
     drawn = min(round(config.negatives * max(taken, 1)), len(rows.label) - taken)
     return Job(
@@ -124,13 +126,13 @@ def _deepfm(rows: RankSamples, common: dict[str, object], steps: int, buckets: l
         learning_rate=config.learning_rate,
         weight_decay=config.weight_decay,
         in_epoch=rank_steps(rows, config),
-        embedding_dim=config.embedding_dim,
-        hidden=list(config.hidden),
-        dropout=config.dropout,
-        dense=rows.dense.shape[1],
+        embedding_dim=network.embedding_dim,
+        hidden=list(network.hidden),
+        dropout=network.dropout,
+        dense=rows.feeds[CROSSES].shape[1],
         buckets={"rank": buckets},
         feeds=["sparse", "dense"],
         negatives=drawn,
-        intervals=config.intervals,
-        members=config.members,
+        intervals=network.intervals,
+        members=network.members,
     )

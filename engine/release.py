@@ -20,7 +20,8 @@ import numpy as np
 import numpy.typing as npt
 
 from engine import checksums
-from engine.features import FeatureEncoder, FeatureSchema, ItemTable
+from engine.features import FeatureEncoder, FeatureSchema, Feed, ItemTable, codes_and_crosses
+from engine.features.feeds import check_feeds
 from engine.recall.segments import Segments
 
 Channel = list[tuple[str, float]]  # item id and score, best first
@@ -71,7 +72,12 @@ class Release:
             raise ReleaseError(f"{folder / SCHEMA}: {error}") from error
         if schema.fingerprint() != manifest.get("fingerprint"):
             raise ReleaseError(f"{folder / SCHEMA}: its fingerprint is not the manifest's: train again")
-        return cls(folder, manifest, schema)
+        release = cls(folder, manifest, schema)
+        try:
+            check_feeds(release.rank_feeds, schema)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ReleaseError(f"{folder / MANIFEST}: models.rank.feeds: {error}: train again") from error
+        return release
 
     @property
     def name(self) -> str:
@@ -101,8 +107,16 @@ class Release:
 
     @cached_property
     def encoder(self) -> FeatureEncoder:
-        """The encoder over ``items``."""
-        return FeatureEncoder(self.schema, self.items)
+        """The encoder over ``items``, which makes the feeds that this release's ranker reads."""
+        return FeatureEncoder(self.schema, self.items, self.rank_feeds)
+
+    @property
+    def rank_feeds(self) -> tuple[Feed, ...]:
+        """What the ranker reads, as the manifest records it."""
+        entry = self.manifest.get("models", {}).get("rank")
+        if entry is None:
+            return codes_and_crosses(self.schema)
+        return tuple(Feed.from_json(described) for described in entry["feeds"])
 
     @cached_property
     def vectors(self) -> npt.NDArray[np.float32]:

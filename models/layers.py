@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
 
 import numpy as np
@@ -56,6 +56,24 @@ class Dropout(nn.Layer):
         kept = numbers.view("uint8")[:count].reshape(values.shape) >= self.least
         left: Tensor = values * (kept.astype("float32") * (256 / (256 - self.least)))
         return left
+
+
+class Calibrated(nn.Layer):
+    """A ranker as served: probabilities, by Platt's scaling of the logits."""
+
+    def __init__(self, ranker: nn.Layer, slope: float, intercept: float) -> None:
+        super().__init__()
+        self.ranker = ranker
+        self.slope, self.intercept = slope, intercept
+
+    def forward(self, feeds: Mapping[str, Tensor]) -> Tensor:
+        """The ranker's feeds -> probability float32 [B]."""
+        return F.sigmoid(self.ranker(feeds) * self.slope + self.intercept)
+
+
+def normal(spread: float) -> paddle.ParamAttr:
+    """First weights of a normal distribution."""
+    return paddle.ParamAttr(initializer=nn.initializer.Normal(std=spread))
 
 
 def unit(vectors: Tensor, training: bool) -> Tensor:

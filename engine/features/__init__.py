@@ -2,7 +2,15 @@
 
 from engine.features.context import DAY_MS, Event, EventColumns, History, UserContext
 from engine.features.cross import cross_names
-from engine.features.encoder import FeatureEncoder, Feeds, item_feeds, rank_slots, sequence_category
+from engine.features.encoder import (
+    FeatureEncoder,
+    Feeds,
+    codes_and_crosses,
+    item_feeds,
+    rank_slots,
+    sequence_category,
+)
+from engine.features.feeds import Feed, feed
 from engine.features.hashing import canonical
 from engine.features.schema import FeatureSchema, Field
 from engine.features.summary import HistorySummary
@@ -15,6 +23,7 @@ __all__ = [
     "EventColumns",
     "FeatureEncoder",
     "FeatureSchema",
+    "Feed",
     "Feeds",
     "Field",
     "History",
@@ -22,9 +31,11 @@ __all__ = [
     "ItemTable",
     "UserContext",
     "canonical",
+    "codes_and_crosses",
     "cross_names",
     "encode_items",
     "encode_texts",
+    "feed",
     "item_feeds",
     "rank_slots",
     "sequence_category",

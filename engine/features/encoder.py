@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
 from engine.features.context import History, UserContext, ages_in_days
-from engine.features.cross import cross_features
+from engine.features.feeds import CODES, CROSSES, Feed, RankRequest, build_feeds, check_feeds, feed
 from engine.features.schema import FeatureSchema, Field
 from engine.features.summary import HistorySummary
 from engine.features.table import IntArray, ItemTable
@@ -23,8 +25,14 @@ class FeatureEncoder:
     Legend: C candidates, L sequence length, Fu user slots, Fi item slots, X cross features.
     """
 
-    def __init__(self, schema: FeatureSchema, table: ItemTable) -> None:
+    def __init__(
+        self, schema: FeatureSchema, table: ItemTable, rank_feeds: Sequence[Feed] | None = None
+    ) -> None:
+        """``rank_feeds``: what the ranker reads; by default the codes of user and item, and the crosses.
+        Raises ValueError for a feed that cannot be built."""
         self.schema, self.table = schema, table
+        self.rank_feeds = codes_and_crosses(schema) if rank_feeds is None else tuple(rank_feeds)
+        check_feeds(self.rank_feeds, schema)
         self._category = next(
             column
             for column, slot in enumerate(schema.item_slots)
@@ -90,19 +98,17 @@ class FeatureEncoder:
         return item_feeds(self.schema, self.table.features[rows], None if text is None else text[rows])
 
     def rank(self, context: UserContext, rows: IntArray, past: HistorySummary | None = None) -> Feeds:
-        """Feeds of the ranker: ``rank_sparse`` int64 [C, Fu + Fi], ``rank_dense`` float32 [C, X].
+        """The ranker's feeds, ``rank_feeds``, each [C, ...].
 
         ``rows``: rows of the table, int64 [C], all >= 0.
         """
-        schema, table = self.schema, self.table
         past = past or self.summary(context)
-        dense = cross_features(schema, table, past, rows)
-        profile = schema.encode_profile(context.profile)
-        users, items = len(profile), table.features.shape[1]
-        sparse = np.empty((len(rows), users + items), np.int64)
-        sparse[:, :users] = profile
-        sparse[:, users:] = table.features[rows]
-        return {"rank_sparse": sparse, "rank_dense": dense}
+        return build_feeds(self.rank_feeds, RankRequest(self.schema, self.table, context, past, rows))
+
+
+def codes_and_crosses(schema: FeatureSchema) -> tuple[Feed, ...]:
+    """``rank_sparse`` int64 [Fu + Fi] and ``rank_dense`` float32 [X]: what most rankers read."""
+    return feed(CODES, schema), feed(CROSSES, schema)
 
 
 def item_feeds(schema: FeatureSchema, features: IntArray, text: npt.NDArray[np.int32] | None) -> Feeds:

@@ -18,17 +18,19 @@ Legend: B rows, F sparse fields, X dense features, T intervals, D embedding dim,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from engine.features import FeatureSchema, cross_names, rank_slots
+from engine.features import FeatureSchema, codes_and_crosses, cross_names, rank_slots
+from engine.features.feeds import CODES, CROSSES
 from engine.folded import FoldedRanker, fold_piecewise
-from models.layers import Dropout, FieldEmbedding
+from models.layers import Dropout, FieldEmbedding, normal
 from models.paddle import F, nn, paddle
-from models.training.config import RankConfig
 
 Tensor = paddle.Tensor
 FloatArray = npt.NDArray[np.float32]
@@ -37,11 +39,24 @@ _LEAST_SPREAD = 1e-2  # a number that hardly varies does not shout
 _ROWS = 400_000  # that quantiles are taken of
 
 
-class DeepFm(nn.Layer):
-    """The ranker. ``forward`` gives logits; ``Calibrated`` turns them into probabilities for serving."""
+@dataclass(frozen=True)
+class DeepFmSettings:
+    """The network's size and shape."""
 
-    def __init__(self, schema: FeatureSchema, config: RankConfig) -> None:
+    embedding_dim: int = 8
+    hidden: tuple[int, ...] = (128, 64)
+    dropout: float = 0.1
+    intervals: int = 16  # that each number is cut into
+    members: int = 1  # networks over the same inputs; the logit is their mean
+    item_ids: bool = False  # whether items have an embedding of their own: it remembers what sold last month
+
+
+class DeepFm(nn.Layer):
+    """The ranker; feeds ``rank_sparse`` int64 [B, F] and ``rank_dense`` float32 [B, X]."""
+
+    def __init__(self, schema: FeatureSchema, config: DeepFmSettings) -> None:
         super().__init__()
+        self.feeds = codes_and_crosses(schema)
         slots, dense, width = list(rank_slots(schema)), len(cross_names(schema)), config.embedding_dim
         kept = np.ones(len(slots), np.int64)
         if not config.item_ids:  # their column then says "unknown" of every item
@@ -56,40 +71,41 @@ class DeepFm(nn.Layer):
         self.register_buffer("middle", paddle.zeros([dense]))
         self.register_buffer("seen", paddle.ones([dense]))
 
-    def see(self, dense: FloatArray) -> None:
-        """Fit the scales and intervals of the dense features to the training rows, float32 [R, X], and switch
-        off those that never vary there.
+    def fit_statistics(self, feeds: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Fit the scales and intervals of the dense features to the training rows, and switch off those that
+        never vary there.
 
         A dataset without clicks teaches nothing about clicks: without this, the first live one would meet
         weights that are still random.
         """
+        dense = feeds[CROSSES]
         varies = dense.max(axis=0) > dense.min(axis=0)
         spread = np.maximum(dense.std(axis=0, dtype=np.float64), _LEAST_SPREAD)
         self.middle.set_value(dense.mean(axis=0, dtype=np.float64).astype(np.float32))
         self.seen.set_value((varies / spread).astype(np.float32))
-        self.numbers.see(dense[:: max(len(dense) // _ROWS, 1)], varies)
+        self.numbers.fit_intervals(dense[:: max(len(dense) // _ROWS, 1)], varies)
 
-    def members(self, rank_sparse: Tensor, rank_dense: Tensor) -> Tensor:
-        """int64 [B, F], float32 [B, X] -> each member's logits, float32 [M, B]."""
-        codes = rank_sparse * self.kept
+    def members(self, feeds: Mapping[str, Tensor]) -> Tensor:
+        """Each member's logits, float32 [M, B]."""
+        codes, dense = feeds[CODES] * self.kept, feeds[CROSSES]
         vectors = self.vectors(codes)  # [B, F, D]
-        first, numbers = self.numbers(rank_dense)  # [B], [B, X · D]
+        first, numbers = self.numbers(dense)  # [B], [B, X · D]
         first = first + self.weights(codes).sum(axis=[1, 2])
         total = vectors.sum(axis=1)  # [B, D]
         pairs = 0.5 * (paddle.square(total) - paddle.square(vectors).sum(axis=1)).sum(axis=1)  # [B]
-        scaled = (rank_dense - self.middle) * self.seen
+        scaled = (dense - self.middle) * self.seen
         deep = self.deep(paddle.concat([vectors.flatten(1), numbers, scaled], axis=1))
         logits: Tensor = (first + pairs).unsqueeze(0) + deep
         return logits
 
-    def forward(self, rank_sparse: Tensor, rank_dense: Tensor) -> Tensor:
-        """int64 [B, F], float32 [B, X] -> logits float32 [B]."""
-        logits: Tensor = self.members(rank_sparse, rank_dense).mean(axis=0)
+    def forward(self, feeds: Mapping[str, Tensor]) -> Tensor:
+        """Logits float32 [B]."""
+        logits: Tensor = self.members(feeds).mean(axis=0)
         return logits
 
-    def loss(self, rank_sparse: Tensor, rank_dense: Tensor, labels: Tensor) -> Tensor:
+    def loss(self, feeds: Mapping[str, Tensor], labels: Tensor) -> Tensor:
         """Mean cross entropy of all members; labels float32 [B]."""
-        logits = self.members(rank_sparse, rank_dense)
+        logits = self.members(feeds)
         return F.binary_cross_entropy_with_logits(logits, labels.unsqueeze(0).expand_as(logits))
 
     def fold(self, slope: float, intercept: float) -> FoldedRanker:
@@ -148,14 +164,14 @@ class PiecewiseLinear(nn.Layer):
     def __init__(self, numbers: int, intervals: int, dim: int) -> None:
         super().__init__()
         self.intervals = intervals
-        self.vectors = self.create_parameter([numbers, intervals, dim], attr=_normal(0.05))
-        self.offset = self.create_parameter([numbers, 1, dim], attr=_normal(0.01))
-        self.weights = self.create_parameter([numbers, intervals], attr=_normal(0.01))
+        self.vectors = self.create_parameter([numbers, intervals, dim], attr=normal(0.05))
+        self.offset = self.create_parameter([numbers, 1, dim], attr=normal(0.01))
+        self.weights = self.create_parameter([numbers, intervals], attr=normal(0.01))
         self.bias = self.create_parameter([1], is_bias=True)
         for name in ("begin", "slope"):
             self.register_buffer(name, paddle.zeros([numbers, intervals]))
 
-    def see(self, values: FloatArray, varies: npt.NDArray[np.bool_]) -> None:
+    def fit_intervals(self, values: FloatArray, varies: npt.NDArray[np.bool_]) -> None:
         """Cut each number, column of float32 [R, X], at 0 and at quantiles of what is above it."""
         begin = np.zeros((values.shape[1], self.intervals), np.float32)
         slope = np.zeros_like(begin)  # 0: an interval that is not there
@@ -189,11 +205,11 @@ class Members(nn.Layer):
     def __init__(self, inputs: int, hidden: Sequence[int], members: int, dropout: float) -> None:
         super().__init__()
         self.members, self.dropout = members, Dropout(dropout)
-        self.first = nn.Linear(inputs, members * hidden[0], weight_attr=_normal((2.0 / inputs) ** 0.5))
+        self.first = nn.Linear(inputs, members * hidden[0], weight_attr=normal((2.0 / inputs) ** 0.5))
         self.weights, self.biases = nn.ParameterList(), nn.ParameterList()
         for size, width in pairwise([*hidden, 1]):
             spread = ((2.0 if width > 1 else 1.0) / size) ** 0.5
-            self.weights.append(self.create_parameter([members, size, width], attr=_normal(spread)))
+            self.weights.append(self.create_parameter([members, size, width], attr=normal(spread)))
             self.biases.append(self.create_parameter([members, 1, width], is_bias=True))
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -210,20 +226,3 @@ class Members(nn.Layer):
 def _numpy(tensor: Tensor) -> npt.NDArray[np.float64]:
     values: npt.NDArray[np.float64] = tensor.numpy().astype(np.float64)
     return values
-
-
-class Calibrated(nn.Layer):
-    """A ranker as served: probabilities, by Platt's scaling of the logits."""
-
-    def __init__(self, ranker: nn.Layer, slope: float, intercept: float) -> None:
-        super().__init__()
-        self.ranker = ranker
-        self.slope, self.intercept = slope, intercept
-
-    def forward(self, rank_sparse: Tensor, rank_dense: Tensor) -> Tensor:
-        """int64 [B, F], float32 [B, X] -> probability float32 [B]."""
-        return F.sigmoid(self.ranker(rank_sparse, rank_dense) * self.slope + self.intercept)
-
-
-def _normal(spread: float) -> paddle.ParamAttr:
-    return paddle.ParamAttr(initializer=nn.initializer.Normal(std=spread))

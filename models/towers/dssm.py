@@ -12,12 +12,14 @@ Legend: B users, C items, F fields, L sequence length, T terms of a text, D embe
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import numpy.typing as npt
 
 from engine.features import FeatureSchema, sequence_category
 from engine.features.encoder import USER_DENSE
-from models.layers import FieldEmbedding, log_sum_exp, mlp, unit
+from models.layers import FieldEmbedding, log_sum_exp, mlp, normal, unit
 from models.paddle import F, nn, paddle
 from models.training.config import TowerConfig
 
@@ -29,7 +31,7 @@ class Terms(nn.Layer):
 
     def __init__(self, buckets: int, dim: int) -> None:
         super().__init__()
-        self.table = nn.Embedding(buckets, dim, weight_attr=_small(0.3))  # a mean of many is small again
+        self.table = nn.Embedding(buckets, dim, weight_attr=normal(0.3))  # a mean of many is small again
         weights = np.ones((buckets, 1), np.float32)
         weights[0] = 0.0  # padding
         self.register_buffer("weights", paddle.to_tensor(weights))
@@ -57,22 +59,23 @@ class ItemTower(nn.Layer):
     def __init__(self, schema: FeatureSchema, config: TowerConfig) -> None:
         super().__init__()
         buckets = [slot.buckets for slot in schema.item_slots]
-        self.ids = nn.Embedding(buckets[0], config.embedding_dim, weight_attr=_small(0.05))
+        self.ids = nn.Embedding(buckets[0], config.embedding_dim, weight_attr=normal(0.05))
         self.content = FieldEmbedding(buckets[1:], config.embedding_dim)
         self.terms = Terms(schema.text_buckets, config.embedding_dim) if schema.text_length else None
         inputs = len(buckets) - 1 + (self.terms is not None)
         self.mix = mlp(inputs * config.embedding_dim, config.hidden, config.embedding_dim)
         self.id_dropout = config.id_dropout
 
-    def forward(self, item_sparse: Tensor, item_text: Tensor | None = None) -> Tensor:
-        """int64 [C, F] and, where the schema reads texts, [C, T] -> float32 [C, D], each row of length 1."""
-        ids, content = item_sparse[:, 0], item_sparse[:, 1:]
+    def forward(self, feeds: Mapping[str, Tensor]) -> Tensor:
+        """``item_sparse`` int64 [C, F] and, where the schema reads texts, ``item_text`` int64 [C, T] ->
+        float32 [C, D], each row of length 1."""
+        ids, content = feeds["item_sparse"][:, 0], feeds["item_sparse"][:, 1:]
         if self.training and self.id_dropout > 0:
             ids = ids * (paddle.rand(ids.shape) >= self.id_dropout).astype("int64")
         known = (ids > 0).astype("float32").unsqueeze(-1)  # [C, 1]
         parts = [self.content(content).flatten(1)]  # [C, (F - 1) × D]
         if self.terms is not None:
-            parts.append(self.terms(item_text))
+            parts.append(self.terms(feeds["item_text"]))
         vector = self.mix(paddle.concat(parts, axis=-1)) + self.ids(ids) * known  # [C, D]
         return unit(vector, self.training)
 
@@ -84,27 +87,23 @@ class UserTower(nn.Layer):
         super().__init__()
         profile = [slot.buckets for slot in schema.user_slots] or [1]  # as ``FeatureEncoder.user_tower``
         width = config.embedding_dim
-        self.items = nn.Embedding(schema.n_item_ids + 1, width, weight_attr=_small(0.05))
-        self.categories = nn.Embedding(sequence_category(schema).buckets, width, weight_attr=_small(0.05))
+        self.items = nn.Embedding(schema.n_item_ids + 1, width, weight_attr=normal(0.05))
+        self.categories = nn.Embedding(sequence_category(schema).buckets, width, weight_attr=normal(0.05))
         self.profile = FieldEmbedding(profile, width)
         self.mix = mlp(4 * width + len(profile) * width + USER_DENSE, config.hidden, width)
         self.long = nn.Linear(width, width, bias_attr=False)
 
-    def forward(
-        self,
-        user_sparse: Tensor,
-        user_dense: Tensor,
-        sequence_items: Tensor,
-        sequence_categories: Tensor,
-        sequence_weights: Tensor,
-    ) -> Tensor:
-        """int64 [B, F], float32 [B, 3], int64 [B, L] twice, float32 [B, L, 2] -> float32 [B, D], length 1."""
-        weights = paddle.transpose(sequence_weights, [0, 2, 1])  # [B, 2, L]
+    def forward(self, feeds: Mapping[str, Tensor]) -> Tensor:
+        """``user_sparse`` int64 [B, F], ``user_dense`` float32 [B, 3], ``sequence_items`` and
+        ``sequence_categories`` int64 [B, L], ``sequence_weights`` float32 [B, L, 2] -> float32 [B, D], each
+        row of length 1."""
+        sequence_items = feeds["sequence_items"]
+        weights = paddle.transpose(feeds["sequence_weights"], [0, 2, 1])  # [B, 2, L]
         known = (sequence_items > 0).astype("float32").unsqueeze(-1)  # [B, L, 1]
         items = weights @ (self.items(sequence_items) * known)  # [B, 2, D]
-        categories = weights @ self.categories(sequence_categories)  # [B, 2, D]
-        profile = self.profile(user_sparse)  # [B, F, D]
-        parts = [items.flatten(1), categories.flatten(1), user_dense, profile.flatten(1)]
+        categories = weights @ self.categories(feeds["sequence_categories"])  # [B, 2, D]
+        profile = self.profile(feeds["user_sparse"])  # [B, F, D]
+        parts = [items.flatten(1), categories.flatten(1), feeds["user_dense"], profile.flatten(1)]
         # The pooled items go around the network too: what was taken is the best single hint.
         vector = self.mix(paddle.concat(parts, axis=-1)) + self.long(items[:, 0])
         return unit(vector, self.training)
@@ -135,7 +134,3 @@ class Dssm(nn.Layer):
         wanted = paddle.gather_nd(logits, target)  # [P]
         rest = paddle.gather(others, target[:, 0])  # [P]
         return F.softplus(rest - wanted).mean()
-
-
-def _small(spread: float) -> paddle.ParamAttr:
-    return paddle.ParamAttr(initializer=nn.initializer.Normal(std=spread))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -38,15 +40,11 @@ class TowerConfig:
 
 @dataclass(frozen=True)
 class RankConfig:
-    """The ranker, see ``models/rankers/deepfm.py``."""
+    """Which ranker, and how it is trained. ``settings``: hyperparameters of the network, by the names of its
+    own dataclass in ``models/rankers/``; what is left out is as that says."""
 
     name: str = "deepfm"  # in models/registry.py
-    embedding_dim: int = 8
-    hidden: tuple[int, ...] = (128, 64)
-    dropout: float = 0.1
-    intervals: int = 16  # that each number is cut into
-    members: int = 1  # networks over the same inputs; the logit is their mean
-    item_ids: bool = False  # whether items have an embedding of their own: it remembers what sold last month
+    settings: Mapping[str, Any] = field(default_factory=dict)
     cutoffs: int = 2  # windows before validation that samples are drawn from
     users: int = 6_000  # of each window, drawn at random where more were active
     random_candidates: int = 20  # beside the recalled ones
@@ -88,8 +86,8 @@ QUICK = TrainConfig()
 FULL = TrainConfig(
     name="full",
     tower=TowerConfig(contexts_per_user=24, epochs=8, refit_epochs=3, hidden=(256,)),
-    rank=RankConfig(hidden=(256, 128), cutoffs=4, members=2),
+    rank=RankConfig(settings={"hidden": (256, 128), "members": 2}, cutoffs=4),
 )
 # What docs/quality.md measures: one window more than QUICK, and members.
-BENCH = TrainConfig(name="bench", fresh_neighbours=True, rank=RankConfig(cutoffs=3, members=2))
+BENCH = TrainConfig(name="bench", fresh_neighbours=True, rank=RankConfig(settings={"members": 2}, cutoffs=3))
 CONFIGS = {config.name: config for config in (QUICK, BENCH, FULL)}

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
+from engine.features import Feed
 from engine.folded import FoldedRanker
 from models.paddle import paddle
 from models.training.serving_layout import ServingVar, write_serving_layout
@@ -33,7 +34,7 @@ class ExportError(Exception):
 def export_network(layer: Any, sample: Feeds, folder: Path, output: str) -> dict[str, Any]:
     """Write ``model.json``, ``model.pdiparams`` and ``model.onnx`` and check them on the sample.
 
-    ``sample``: feeds by name in the order of the layer's arguments, first dimension the batch. Returns the
+    The layer takes its feeds by name. ``sample``: feeds, first dimension the batch. Returns the
     manifest's entry: feeds and fetches (shape without the batch), and the largest difference of each format.
     Raises ExportError if one is over 1e-5.
     """
@@ -43,13 +44,13 @@ def export_network(layer: Any, sample: Feeds, folder: Path, output: str) -> dict
     layer.eval()
     # Before to_static, which puts the compiled graph in the layer's place.
     with paddle.no_grad():
-        expected = layer(*(paddle.to_tensor(values) for values in sample.values())).numpy()
-    specs = [
-        paddle.static.InputSpec([None, *values.shape[1:]], values.dtype.type, name)
+        expected = layer({name: paddle.to_tensor(values) for name, values in sample.items()}).numpy()
+    specs: dict[str, Any] = {
+        name: paddle.static.InputSpec([None, *values.shape[1:]], values.dtype.type, name)
         for name, values in sample.items()
-    ]
+    }
     with _quiet():
-        static = paddle.jit.to_static(layer, input_spec=specs, full_graph=True)
+        static = paddle.jit.to_static(layer, input_spec=[specs], full_graph=True)
         paddle.jit.save(static, str(folder / "model"))
         paddle2onnx.export(
             str(folder / "model.json"),
@@ -66,7 +67,7 @@ def export_network(layer: Any, sample: Feeds, folder: Path, output: str) -> dict
         "paddle": _compare(run_paddle, sample, expected, folder / "model.json"),
         "onnx": _compare(onnx_runner(folder / "model.onnx"), sample, expected, folder / "model.onnx"),
     }
-    feeds = [{"name": n, "dtype": str(v.dtype), "shape": list(v.shape[1:])} for n, v in sample.items()]
+    feeds = [Feed(name, values.dtype, values.shape[1:]).to_json() for name, values in sample.items()]
     fetches = [{"name": fetch, "alias": output, "dtype": "float32", "shape": list(expected.shape[1:])}]
     return {"feeds": feeds, "fetches": fetches, "max_difference": differences}
 
@@ -78,7 +79,7 @@ def export_folded(layer: Any, folded: FoldedRanker, sample: Feeds, folder: Path)
     """
     layer.eval()
     with paddle.no_grad():
-        expected = layer(*(paddle.to_tensor(values) for values in sample.values())).numpy()
+        expected = layer({name: paddle.to_tensor(values) for name, values in sample.items()}).numpy()
     folded.save(folder)
     written = FoldedRanker.load(folder)
     return _compare(lambda feeds: written.probabilities(*feeds.values()), sample, expected, folder)

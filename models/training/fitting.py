@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,11 @@ from models.training.process import keep_freed_memory
 from models.training.samples import RankSamples, TowerSamples
 
 FloatArray = npt.NDArray[np.float32]
+Feeds = Mapping[str, npt.NDArray[Any]]
 Batches = Callable[[np.random.Generator], Iterator[paddle.Tensor]]  # yields the loss of each batch
 
-_ENCODE_BATCH = 2048
+_ENCODE_BATCH, _RANK_BATCH = 2048, 16_384
+_ALL = slice(None)
 _SMALLEST_BATCH, _STEPS = 64, 300  # of the ranker, in an epoch
 
 
@@ -138,9 +140,8 @@ def tower_batches(model: Any, samples: TowerSamples, encoder: FeatureEncoder, co
             target = np.stack([user, place[: len(own)]], axis=1)
             mask = np.zeros((len(part), len(items)), np.float32)
             mask[target[:, 0], target[:, 1]] = 1.0
-            feeds = [paddle.to_tensor(samples.feeds[name][part]) for name in samples.feeds]
-            users = model.user(*feeds)
-            vectors = model.item(*map(paddle.to_tensor, encoder.item_tower(items).values()))
+            users = model.user(tensors(samples.feeds, part))
+            vectors = model.item(tensors(encoder.item_tower(items)))
             yield model.loss(
                 users,
                 vectors,
@@ -182,31 +183,31 @@ def rank_batches(model: Any, samples: RankSamples, config: RankConfig) -> Batche
         order = rng.permutation(np.concatenate([taken, rng.choice(others, count, replace=False)]))
         for start in range(0, len(order), size):
             part = np.sort(order[start : start + size])
-            sparse = paddle.to_tensor(samples.sparse[part].astype(np.int64))
-            dense, label = paddle.to_tensor(samples.dense[part]), paddle.to_tensor(samples.label[part])
-            yield model.loss(sparse, dense, label)
+            yield model.loss(tensors(samples.feeds, part), paddle.to_tensor(samples.label[part]))
 
     return losses
 
 
-def encode(layer: Any, feeds: list[npt.NDArray[Any]]) -> FloatArray:
-    """The network's output for arrays of equal length, in batches."""
+def tensors(feeds: Feeds, rows: npt.NDArray[np.int64] | slice = _ALL) -> dict[str, paddle.Tensor]:
+    """Some rows of the feeds as a network takes them; codes that are kept as int32 become int64."""
+    part = {name: values[rows] for name, values in feeds.items()}
+    return {
+        name: paddle.to_tensor(values.astype(np.int64) if values.dtype == np.int32 else values)
+        for name, values in part.items()
+    }
+
+
+def encode(layer: Any, feeds: Feeds, batch: int = _ENCODE_BATCH) -> FloatArray:
+    """The network's output for arrays of equal length, at least one row, in batches."""
     layer.eval()
-    parts = []
+    rows = len(next(iter(feeds.values())))
     with paddle.no_grad():
-        for start in range(0, len(feeds[0]), _ENCODE_BATCH):
-            batch = [paddle.to_tensor(feed[start : start + _ENCODE_BATCH]) for feed in feeds]
-            parts.append(layer(*batch).numpy())
+        parts = [
+            layer(tensors(feeds, slice(start, start + batch))).numpy() for start in range(0, rows, batch)
+        ]
     return np.concatenate(parts).astype(np.float32, copy=False)
 
 
 def rank_logits(model: Any, samples: RankSamples) -> FloatArray:
     """The ranker's logit of every row."""
-    model.eval()
-    parts = []
-    with paddle.no_grad():
-        for start in range(0, len(samples.label), 8 * _ENCODE_BATCH):
-            rows = slice(start, start + 8 * _ENCODE_BATCH)
-            sparse = paddle.to_tensor(samples.sparse[rows].astype(np.int64))
-            parts.append(model(sparse, paddle.to_tensor(samples.dense[rows])).numpy())
-    return np.concatenate(parts).astype(np.float32, copy=False)
+    return encode(model, samples.feeds, _RANK_BATCH)

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.features import FeatureEncoder, ItemTable
-from engine.features.encoder import USER_FEEDS
 from engine.recall.exact import ExactSearch
 from engine.recall.merge import Found
 from engine.recall.segments import Profile, Segments
@@ -21,7 +20,7 @@ from models.training.channels import Purchases
 from models.training.config import TrainConfig
 from models.training.dataset import CatalogueEvents
 from models.training.fitting import encode
-from models.training.samples import context_of, past_of
+from models.training.samples import context_of, past_of, stack_feeds
 from models.training.segment_fit import fit_segments
 
 IntArray = npt.NDArray[np.int64]
@@ -80,7 +79,7 @@ def best(scores: npt.NDArray[np.float64], count: int) -> IntArray:
 def encode_items(tower: Any, table: ItemTable) -> FloatArray:
     """The item tower's vectors of all items, float32 [N, D]."""
     feeds = FeatureEncoder(table.schema, table).item_tower(np.arange(len(table)))
-    return encode(tower.item, list(feeds.values()))
+    return encode(tower.item, feeds)
 
 
 def encode_users(
@@ -88,7 +87,7 @@ def encode_users(
 ) -> FloatArray:
     """The user tower's vectors of some users at a moment, float32 [G, D]."""
     feeds = [user_feeds(events, encoder, user, at) for user in users.tolist()]
-    return encode(tower.user, [np.concatenate([feed[name] for feed in feeds]) for name in USER_FEEDS])
+    return encode(tower.user, stack_feeds(feeds))
 
 
 def user_feeds(

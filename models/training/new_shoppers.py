@@ -13,13 +13,19 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.features import FeatureEncoder
-from engine.features.encoder import USER_FEEDS
 from engine.snapshot import Snapshot
 from models.training.candidates import served_rows
 from models.training.config import TrainConfig
 from models.training.dataset import CatalogueEvents
 from models.training.fitting import encode
-from models.training.samples import RankSamples, candidate_rows, context_of, no_past, ranked_users
+from models.training.samples import (
+    RankSamples,
+    candidate_rows,
+    context_of,
+    no_past,
+    ranked_users,
+    stack_feeds,
+)
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float32]
@@ -31,7 +37,7 @@ def encode_new(
     """The user tower's vectors of some users by their profiles alone, float32 [G, D]."""
     past = no_past(encoder)
     feeds = [encoder.user_tower(context_of(events, user, at), past) for user in users.tolist()]
-    return encode(tower.user, [np.concatenate([feed[name] for feed in feeds]) for name in USER_FEEDS])
+    return encode(tower.user, stack_feeds(feeds))
 
 
 def new_shopper_samples(

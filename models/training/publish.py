@@ -19,7 +19,8 @@ from engine.folded import FOLDER
 from engine.recall.content_store import write_content
 from engine.recall.new_items_store import write_new_items
 from engine.release import SCHEMA, Channel, Channels, ReleaseWriter
-from models.rankers.deepfm import Calibrated
+from models.layers import Calibrated
+from models.registry import ranker_settings
 from models.training.config import TrainConfig
 from models.training.content_fit import fit_content
 from models.training.dataset import CatalogueEvents, PreparedData, Record
@@ -27,7 +28,7 @@ from models.training.export import export_folded, export_network, serving_layout
 from models.training.fitting import encode
 from models.training.moment import Moment, best, encode_items, user_feeds
 from models.training.new_items_fit import NewItemFit
-from models.training.samples import RankSamples
+from models.training.samples import RankSamples, stack_feeds
 from models.training.windows import validation_window
 
 _SAMPLE_USERS, _SAMPLE_ROWS = 64, 512
@@ -103,9 +104,7 @@ def _new_items(trained: Trained, writer: ReleaseWriter) -> None:
     _, features, _ = encode_records(trained.schema, records)
     width = trained.config.tower.embedding_dim
     feeds = item_feeds(trained.schema, features, encode_texts(trained.schema, records))
-    vectors = (
-        encode(trained.tower.item, list(feeds.values())) if records else np.zeros((0, width), np.float32)
-    )
+    vectors = encode(trained.tower.item, feeds) if records else np.zeros((0, width), np.float32)
     write_new_items(writer, model, data.item_ids, records, vectors)
 
 
@@ -125,13 +124,10 @@ def _export(trained: Trained, samples: RankSamples, folder: Path) -> dict[str, A
     encoder = FeatureEncoder(trained.schema, table)
     users = samples.user[:_SAMPLE_USERS].tolist()
     feeds = [user_feeds(events, encoder, user, trained.data.end) for user in users]
-    user_sample: dict[str, npt.NDArray[Any]] = {
-        name: np.concatenate([feed[name] for feed in feeds]) for name in feeds[0]
-    }
+    user_sample = stack_feeds(feeds)
     item_sample = dict(encoder.item_tower(np.arange(min(len(table), _SAMPLE_ROWS))))
-    rank_sample: dict[str, npt.NDArray[Any]] = {
-        "rank_sparse": samples.sparse[:_SAMPLE_ROWS].astype(np.int64),
-        "rank_dense": samples.dense[:_SAMPLE_ROWS],
+    rank_sample = {
+        feed.name: samples.feeds[feed.name][:_SAMPLE_ROWS].astype(feed.dtype) for feed in trained.ranker.feeds
     }
     networks = {
         "user_tower": export_network(trained.tower.user, user_sample, folder / "user_tower", "user_vector"),
@@ -146,6 +142,8 @@ def _export(trained: Trained, samples: RankSamples, folder: Path) -> dict[str, A
         networks["rank"]["max_difference"]["folded"] = export_folded(
             Calibrated(trained.ranker, *trained.calibration), folded, rank_sample, folder / "rank" / FOLDER
         )
+    ranker = trained.config.rank
+    networks["rank"]["network"] = {"name": ranker.name, "settings": asdict(ranker_settings(ranker))}
     return networks
 
 

@@ -22,7 +22,7 @@ from rich.console import Console
 
 from engine.features import FeatureEncoder, ItemTable
 from models.evaluation import platt
-from models.registry import make_ranker, make_tower
+from models.registry import make_ranker, make_tower, ranker_settings
 from models.training import validation
 from models.training.browsing import has_browsing
 from models.training.catalogue import build_schema, purchases_before, select_items
@@ -92,7 +92,7 @@ class Training:
         learn = RankSamples.join([self._lessons(moments[at], vectors, browsing) for at in self.cutoffs])
         check = self._candidates(moments[self.validate_from], vectors)
         self._done("candidates", f"{len(learn.label):,} rows, {learn.label.mean():.1%} taken")
-        self.ranker.see(learn.dense)
+        self.ranker.fit_statistics(learn.feeds)
         self._learn_ranker("ranker", learn, self.config.rank.epochs)
         logits = rank_logits(self.ranker, check)
         calibration = platt(logits, check.label)
@@ -154,7 +154,7 @@ class Training:
             known = self._candidates(moment, vectors, browsing)
         begin = moment.table.data_end
         window = (begin, begin + self.window)
-        encoder = FeatureEncoder(self.schema, moment.table)
+        encoder = FeatureEncoder(self.schema, moment.table, self.ranker.feeds)
         snapshot = moment.snapshot(vectors, self.config.channel_size)
         new = new_shopper_samples(self.events, encoder, snapshot, self.tower, window, self.config, self.rng)
         return known if new is None else RankSamples.join([known, new])
@@ -163,7 +163,7 @@ class Training:
         """What would have been recalled at the moment, and what was taken in the window after it."""
         begin = moment.table.data_end
         end = begin + self.window
-        encoder = FeatureEncoder(self.schema, moment.table)
+        encoder = FeatureEncoder(self.schema, moment.table, self.ranker.feeds)
         users = ranked_users(self.events, begin, end, self.config)
         user_vectors = encode_users(self.tower, self.events, encoder, users, begin)
         snapshot = moment.snapshot(vectors, self.config.channel_size)
@@ -215,7 +215,8 @@ def _alone(lock: Path) -> Iterator[None]:
 
 def _run_key(data: PreparedData, config: TrainConfig, fingerprint: str) -> str:
     """Tells runs apart whose checkpoints must not be mixed."""
-    text = f"{asdict(config)}{fingerprint}{data.begin}{data.end}{len(data.events.at)}"
+    settings = f"{asdict(config)}{ranker_settings(config.rank)}"
+    text = f"{settings}{fingerprint}{data.begin}{data.end}{len(data.events.at)}"
     return f"{data.name}-{sha256(text.encode()).hexdigest()[:12]}"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,11 @@ from models.training.dataset import CatalogueEvents
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float32]
 Arrays = dict[str, npt.NDArray[np.generic]]
+
+
+def stack_feeds(parts: Sequence[Mapping[str, npt.NDArray[np.generic]]]) -> Arrays:
+    """The rows of all parts, feed by feed; at least one part."""
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 @dataclass(frozen=True)
@@ -40,10 +45,12 @@ class TowerSamples:
 
 @dataclass(frozen=True)
 class RankSamples:
-    """R rows in groups, one group for each context: ``group`` [G + 1] starts, ``user`` [G]."""
+    """R rows in groups, one group for each context: ``group`` [G + 1] starts, ``user`` [G].
 
-    sparse: npt.NDArray[np.int32]  # [R, F]
-    dense: FloatArray  # [R, X]
+    ``feeds``: what the ranker reads of each row, [R, ...] each; codes are kept as int32, half the memory.
+    """
+
+    feeds: Arrays
     label: FloatArray  # [R]
     row: npt.NDArray[np.int32]  # [R] item rows
     group: IntArray
@@ -56,8 +63,7 @@ class RankSamples:
         shifts = np.cumsum([0, *(len(part.label) for part in parts)])
         starts = [part.group[:-1] + shift for part, shift in zip(parts, shifts[:-1], strict=True)]
         return RankSamples(
-            sparse=np.concatenate([part.sparse for part in parts]),
-            dense=np.concatenate([part.dense for part in parts]),
+            feeds=stack_feeds([part.feeds for part in parts]),
             label=np.concatenate([part.label for part in parts]),
             row=np.concatenate([part.row for part in parts]),
             group=np.concatenate([*starts, shifts[-1:]]),
@@ -119,8 +125,7 @@ def tower_samples(
             positives.append(chosen)
     if not feeds:
         return TowerSamples({name: np.zeros((0,)) for name in USER_FEEDS}, np.zeros((0, 1), np.int64))
-    stacked = {name: np.concatenate([feed[name] for feed in feeds]) for name in USER_FEEDS}
-    return TowerSamples(stacked, np.stack(positives))
+    return TowerSamples(stack_feeds(feeds), np.stack(positives))
 
 
 def active_users(events: CatalogueEvents, begin: int, end: int) -> IntArray:
@@ -186,8 +191,10 @@ def candidate_rows(
     candidates = np.concatenate([served, extra])
     feeds = encoder.rank(context_of(events, user, begin), candidates, past)
     return RankSamples(
-        feeds["rank_sparse"].astype(np.int32),
-        feeds["rank_dense"].astype(np.float32),
+        {
+            name: values.astype(np.int32) if values.dtype == np.int64 else values
+            for name, values in feeds.items()
+        },
         np.isin(candidates, events.positives(user, begin, end)).astype(np.float32),
         candidates.astype(np.int32),
         np.array([0, len(candidates)], np.int64),

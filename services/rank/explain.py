@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.features import STATS, UserContext, cross_names
+from engine.features.cross import cross_features
 from engine.release import Release
 from engine.types import Contribution, ItemExplanation
 from services.rank.groups import Group, Subject, groups_of
@@ -34,7 +35,7 @@ class Explainer:
     def __init__(self, release: Release) -> None:
         self._schema, self._stats = release.schema, release.items.stats
         self._cross = cross_names(release.schema)
-        self._groups: list[Group] = groups_of(release.schema, _display_names(release))
+        self._groups: list[Group] = groups_of(release.schema, release.rank_feeds, _display_names(release))
         wanted = {entry.name for entry in release.schema.item_fields} | {
             "title",
             "category_path",
@@ -62,22 +63,25 @@ class Explainer:
             rows: of the items in the release, all >= 0.
         """
         end = time.monotonic() + timeout_s
-        feeds = ranker.encoder.rank(context, rows)
-        sparse, dense = np.asarray(feeds["rank_sparse"]), np.asarray(feeds["rank_dense"])
+        past = ranker.encoder.summary(context)
+        cross = cross_features(self._schema, ranker.table, past, rows)
         n, without = len(rows), len(self._groups)
         # The list as it is, then once more without each group; 0 is "unknown" everywhere.
-        all_sparse, all_dense = (np.tile(part, (1 + without, 1)) for part in (sparse, dense))
+        feeds = {
+            name: np.concatenate([values] * (1 + without))
+            for name, values in ranker.encoder.rank(context, rows, past).items()
+        }
         for number, group in enumerate(self._groups):
             part = slice((1 + number) * n, (2 + number) * n)
-            all_sparse[part, group.sparse] = 0
-            all_dense[part, group.dense] = 0.0
+            for name, columns in group.columns.items():
+                feeds[name][part, columns] = 0
         scores = np.concatenate(
             [
                 ranker.probabilities(
-                    {"rank_sparse": all_sparse[at : at + _ROWS], "rank_dense": all_dense[at : at + _ROWS]},
+                    {name: values[at : at + _ROWS] for name, values in feeds.items()},
                     max(end - time.monotonic(), 0.0),
                 )
-                for at in range(0, len(all_sparse), _ROWS)
+                for at in range(0, (1 + without) * n, _ROWS)
             ]
         ).reshape(1 + without, n)
         odds = _log_odds(scores)
@@ -86,7 +90,7 @@ class Explainer:
             ItemExplanation(
                 item_id,
                 float(scores[0, at]),
-                self._contributions(effects[:, at], self._subject(context, int(rows[at]), dense[at])),
+                self._contributions(effects[:, at], self._subject(context, int(rows[at]), cross[at])),
             )
             for at, item_id in enumerate(item_ids)
         ]
@@ -100,8 +104,8 @@ class Explainer:
             if abs(effects[number]) >= _LEAST
         )
 
-    def _subject(self, context: UserContext, row: int, dense: npt.NDArray[np.float32]) -> Subject:
-        cross = dict(zip(self._cross, dense.tolist(), strict=True))
+    def _subject(self, context: UserContext, row: int, values: npt.NDArray[np.float32]) -> Subject:
+        cross = dict(zip(self._cross, values.tolist(), strict=True))
         return Subject(
             context.profile, self._records[row], cross, self._share_below, self._schema.history_length
         )

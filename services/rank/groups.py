@@ -6,12 +6,13 @@ A group is what is taken away at once to see what it adds. Everything about the 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from engine.features import FeatureSchema, canonical, cross_names
+from engine.features import FeatureSchema, Feed, canonical
+from engine.features.feeds import Column, columns_of
 from engine.features.table import item_values
 from engine.features.visits import USER_COLUMNS
 
@@ -32,47 +33,47 @@ class Subject:
 
 @dataclass
 class Group:
-    """`sparse` columns of `rank_sparse` and `dense` ones of `rank_dense` that make up the group."""
+    """The columns that make up the group, by feed."""
 
     name: str
     tell: Callable[[Subject], str]
-    sparse: list[int] = field(default_factory=list)
-    dense: list[int] = field(default_factory=list)
+    columns: dict[str, list[int]] = field(default_factory=dict)
 
 
-def groups_of(schema: FeatureSchema, display: Mapping[str, str]) -> list[Group]:
-    """The groups of a schema; every column of the feeds is in exactly one.
+def groups_of(schema: FeatureSchema, feeds: Sequence[Feed], display: Mapping[str, str]) -> list[Group]:
+    """The groups of what a ranker reads; every column of its feeds is in exactly one.
 
     Args:
+        feeds: as the ranker declares them.
         display: names of user and item features in words, by feature.
     """
     groups: dict[str, Group] = {}
-
-    def group(name: str, tell: Callable[[Subject], str]) -> Group:
-        return groups.setdefault(name, Group(name, tell))
-
-    def feature(name: str) -> str:
-        return display.get(name, name.replace("_", " ")).lower()
-
-    column = 0
-    for slot in schema.user_slots:
-        group(f"shopper: {feature(slot.name)}", _profile(slot.name)).sparse.append(column)
-        column += 1
-    for slot in schema.item_slots:
-        if slot.name == "item_id":
-            chosen = group(ITEM_ITSELF, lambda subject: str(subject.record.get("title") or ""))
-        elif slot.name.startswith("category_"):
-            chosen = group("item: category", _path)
-        elif slot.name == "price":
-            chosen = group("price", _price)
-        else:
-            chosen = group(f"item: {feature(slot.name)}", _record(slot.name))
-        chosen.sparse.append(column)
-        column += 1
-    for place, name in enumerate(cross_names(schema)):
-        words, tell = _of_cross(name)
-        group(words, tell).dense.append(place)
+    for feed in feeds:
+        for place, column in enumerate(columns_of(feed, schema)):
+            name, tell = _of_column(column, display)
+            group = groups.setdefault(name, Group(name, tell))
+            group.columns.setdefault(feed.name, []).append(place)
     return list(groups.values())
+
+
+def _of_column(column: Column, display: Mapping[str, str]) -> tuple[str, Callable[[Subject], str]]:
+    """Group and words of a column; of a kind that has no words here, a group of its own without a value."""
+    shown = display.get(column.name, column.name.replace("_", " ")).lower()
+    if column.kind == "user":
+        return f"shopper: {shown}", _profile(column.name)
+    if column.kind == "item":
+        return _of_item(column.name, shown)
+    return _of_cross(column.name) if column.kind == "cross" else (shown, lambda subject: "")
+
+
+def _of_item(name: str, shown: str) -> tuple[str, Callable[[Subject], str]]:
+    if name == "item_id":
+        return ITEM_ITSELF, lambda subject: str(subject.record.get("title") or "")
+    if name.startswith("category_"):
+        return "item: category", _path
+    if name == "price":
+        return "price", _price
+    return f"item: {shown}", _record(name)
 
 
 def _of_cross(name: str) -> tuple[str, Callable[[Subject], str]]:

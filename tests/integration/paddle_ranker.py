@@ -14,9 +14,9 @@ import numpy as np
 
 from engine.features import Event, FeatureEncoder, FeatureSchema, ItemTable, UserContext
 from engine.release import set_current
+from models.layers import Calibrated
 from models.paddle import paddle
-from models.rankers.deepfm import Calibrated, DeepFm
-from models.training.config import RankConfig
+from models.rankers.deepfm import DeepFm, DeepFmSettings
 from models.training.export import export_network, serving_layout
 from tests.support.releases import DATA_END, write_release
 
@@ -27,7 +27,7 @@ def export_ranker(folder: Path, schema: FeatureSchema, table: ItemTable) -> dict
     events = [Event("i5", "purchase", DATA_END - 10)]
     context = UserContext("u", {"age": "2"}, events, DATA_END)
     sample = FeatureEncoder(schema, table).rank(context, np.arange(100))
-    network = Calibrated(DeepFm(schema, RankConfig()), 20.0, 0.0)
+    network = Calibrated(DeepFm(schema, DeepFmSettings()), 20.0, 0.0)
     entry = export_network(network, sample, folder / "rank", "probability")
     serving_layout(folder / "rank", folder / "rank_serving", entry)
     return entry

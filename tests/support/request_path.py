@@ -106,17 +106,22 @@ class RequestPath:
     fallback: LastGoodList
 
 
-def real_path(folder: Path, deadline_s: float = 5.0, predictor: Predictor | None = None) -> RequestPath:
-    """The real recommend, recall and rank over the tiny release, with stand-ins for what Redis holds."""
-    users, items, recall = FakeUsers(), FakeItems(), real_recall(folder)
+def real_path(
+    folder: Path,
+    deadline_s: float = 5.0,
+    predictor: Predictor | None = None,
+    rank: RankService | None = None,
+) -> RequestPath:
+    """The real recommend, recall and rank over a release, with stand-ins for what Redis holds."""
     release = Release.load(folder)
+    users, items, recall = FakeUsers(), FakeItems(release.catalogue()), real_recall(folder)
     snapshots = Snapshots(OneRelease(release.name, Snapshot.of(release)))  # type: ignore[arg-type]
     fallback = LastGoodList(recall, snapshots.popular)
     service = RecommendService(
         users,
         items,
         recall,
-        real_rank(folder, predictor),
+        rank or real_rank(folder, predictor),
         snapshots,
         fallback,
         deadline_s=deadline_s,

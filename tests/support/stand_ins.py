@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -117,11 +117,12 @@ class FakeUsers(Failing):
 
 
 class FakeItems(Failing):
-    """The tiny release's catalogue in a dictionary. Implements `ItemPort`."""
+    """A catalogue, by default the tiny release's, in a dictionary. Implements `ItemPort`."""
 
-    def __init__(self) -> None:
+    def __init__(self, catalogue: Iterable[Mapping[str, object]] | None = None) -> None:
         super().__init__()
-        self.items = {record["sku_id"]: _item(record) for record in records()}
+        chosen = records() if catalogue is None else catalogue
+        self.items = {record["sku_id"]: _item(record) for record in chosen}
 
     def get_item(self, item_id: str, timeout_s: float) -> Item:
         self._called(item_id)
@@ -239,7 +240,7 @@ class NoSnapshots(Snapshots):
         return frozenset({"age", "sex"})
 
 
-def _item(record: dict[str, object]) -> Item:
+def _item(record: Mapping[str, object]) -> Item:
     path = record["category_path"]
     assert isinstance(path, list | tuple)
     price = record["price"]

@@ -134,9 +134,11 @@ def test_the_command_measures_and_writes(
     method: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ml1m_features, "STEPS", 6)
-    quick = {"epochs": 6, "batch": 64, "rate": 1e-2, "hidden": (16,)}
-    monkeypatch.setattr(ml1m_train, "PLAIN", replace(ml1m_train.PLAIN, **quick))
-    monkeypatch.setattr(ml1m_train, "HISTORY", replace(ml1m_train.HISTORY, **quick))
+    quick = {"epochs": 6, "batch": 64, "rate": 1e-2}
+    for name in ("PLAIN", "HISTORY"):
+        recipe = getattr(ml1m_train, name)
+        small = replace(recipe.network, hidden=(16,))
+        monkeypatch.setattr(ml1m_train, name, replace(recipe, network=small, **quick))
     asked = ["ml1m-rank", "--path", str(folder), "--method", method, "--out", str(tmp_path / "out")]
     assert main([*asked, "--kernels", str(tmp_path / "kernels.npz")]) == 0
     report = json.loads((tmp_path / "out" / "report.json").read_text())

@@ -181,7 +181,7 @@ def test_unit_vectors_order_items_as_the_towers_do() -> None:
     items = served_items(towers)
     served = np.empty((len(histories), items.shape[1]), np.float32)
     for chosen, feed in newest(histories, 6, full=True):
-        served[chosen] = ServedTower(towers)(paddle.to_tensor(feed)).numpy()
+        served[chosen] = ServedTower(towers)({"sequence_items": paddle.to_tensor(feed)}).numpy()
     np.testing.assert_allclose(np.linalg.norm(items, axis=1), 1.0, atol=1e-6)
     np.testing.assert_allclose(np.linalg.norm(served, axis=1), 1.0, atol=1e-6)
     assert (np.argsort(served @ items.T) == np.argsort(joined @ table.T)).all()
@@ -201,4 +201,4 @@ def test_onnx_gives_the_vectors_of_the_network(tmp_path: Path) -> None:
 def encode_served(tower: ServedTower, feed: np.ndarray) -> np.ndarray:
     tower.eval()
     with paddle.no_grad():
-        return np.asarray(tower(paddle.to_tensor(feed)).numpy())
+        return np.asarray(tower({"sequence_items": paddle.to_tensor(feed)}).numpy())

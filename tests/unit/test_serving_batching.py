@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.features.feeds import Feed
 from services.rank.serving.batching import BATCH_SIZES, MAX_ROWS, BadRequest, check, join, split
-from services.rank.serving.manifest import BadManifest, Feed, read_manifest
+from services.rank.serving.manifest import BadManifest, read_manifest
 
 pytestmark = pytest.mark.unit
 

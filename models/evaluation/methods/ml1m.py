@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
+from engine.features.feeds import CODES, CROSSES
 from models.evaluation.measures import platt
-from models.evaluation.methods.ml1m_features import Rows, answers, buckets, rows
+from models.evaluation.methods.ml1m_features import GENRES, Rows, answers, buckets, rows
 from models.evaluation.ml1m_data import Ratings
 
 FloatArray = npt.NDArray[np.float32]
@@ -120,7 +121,8 @@ def boosted(_task: Task, learn: Rows, score: Rows, seed: int, _work: Path) -> Fl
 
 def _table(found: Rows) -> FloatArray:
     """Numbers, codes but the two ids, and genres, [R, columns]."""
-    return np.concatenate([found.dense, found.codes[:, 2:].astype(np.float32), found.genres], axis=1)
+    codes = found.feeds[CODES][:, 2:].astype(np.float32)
+    return np.concatenate([found.feeds[CROSSES], codes, found.feeds[GENRES]], axis=1)
 
 
 def deepfm(task: Task, learn: Rows, score: Rows, seed: int, work: Path) -> FloatArray:
@@ -131,7 +133,7 @@ def deepfm(task: Task, learn: Rows, score: Rows, seed: int, work: Path) -> Float
 
 
 def deepfm_history(task: Task, learn: Rows, score: Rows, seed: int, work: Path) -> FloatArray:
-    """DeepFM with attention over the user's history (``models.evaluation.methods.history_deepfm``)."""
+    """DeepFM with attention over the user's history (``models.rankers.history_deepfm``)."""
     from models.evaluation.methods.ml1m_train import HISTORY, train  # noqa: PLC0415 - Paddle only where it is trained
 
     return train(learn, buckets(task.data), HISTORY, seed, work)(score)

@@ -11,10 +11,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from engine.features.feeds import CODES, CROSSES, HISTORY, Feed
 from models.evaluation.methods.rating_kernel import Answers, CrossKernels, Histories, empty_answers
 from models.evaluation.ml1m_data import Ratings
 
@@ -22,19 +24,25 @@ FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 
 PLACES = 8
+GENRES = "genres"  # the feed
 FOLDS = 3
 STEPS = 12  # of the kernels; chosen on validation
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Feeds of a ranker. ``history`` is None for methods without."""
+    """Feeds of a ranker, under the names of ``models/rankers/history_deepfm.py``: the codes int64 [R, F] of
+    item, user, item features and profile; numbers float32 [R, X]; genres float32 [R, G], lines sum to 1; the
+    history [R, T] where the method has one. ``history``: all that the kernels answered, or None."""
 
-    codes: IntArray  # [R, F]: item id, user id, item features, profile
-    genres: FloatArray  # [R, G], lines sum to 1
-    dense: FloatArray  # [R, X]
+    feeds: dict[str, npt.NDArray[Any]]
     history: Answers | None
     stars: IntArray  # [R]
+
+    @property
+    def declared(self) -> tuple[Feed, ...]:
+        """What a network of these rows reads."""
+        return tuple(Feed(name, values.dtype, values.shape[1:]) for name, values in self.feeds.items())
 
 
 def answers(data: Ratings, learn: IntArray, score: IntArray, kept: Path) -> tuple[Answers, Answers]:
@@ -63,7 +71,7 @@ def rows(data: Ratings, chosen: IntArray, learn: IntArray, history: Answers | No
     """The feeds of ``chosen`` rows; counts are of the ``learn`` rows without the row itself."""
     user, item = data.user[chosen], data.item[chosen]
     codes = np.concatenate(
-        [item[:, None], user[:, None], data.item_codes[item], data.user_codes[user]], axis=1
+        [item[:, None] + 1, user[:, None], data.item_codes[item], data.user_codes[user]], axis=1
     )
     own = np.isin(chosen, learn).astype(np.int64)
     of_user = np.bincount(data.user[learn], minlength=len(data.user_ids))[user] - own
@@ -73,13 +81,19 @@ def rows(data: Ratings, chosen: IntArray, learn: IntArray, history: Answers | No
         columns += [history.mean, history.liked, history.mean - history.liked]
         columns += [history.base, history.base + history.mean, history.spread]
     genres = data.genres / np.maximum(data.genres.sum(axis=1, keepdims=True), 1.0)
-    return Rows(
-        codes, genres[item], np.stack(columns, axis=1).astype(np.float32), history, data.stars[chosen]
-    )
+    feeds: dict[str, npt.NDArray[Any]] = {
+        CODES: codes,
+        CROSSES: np.stack(columns, axis=1).astype(np.float32),
+        GENRES: genres[item].astype(np.float32),
+    }
+    if history is not None:
+        items = history.neighbours.astype(np.int64) + 1  # 0: an empty place
+        feeds |= zip(HISTORY, (items, history.weights, history.residuals), strict=True)
+    return Rows(feeds, history, data.stars[chosen])
 
 
 def buckets(data: Ratings) -> tuple[int, ...]:
-    """Of each sparse field, in the order of ``Rows.codes``."""
+    """Of each column of the codes; the item's are from 1 on."""
     items = [int(column.max()) + 1 for column in data.item_codes.T]
     users = [int(column.max()) + 1 for column in data.user_codes.T]
-    return (len(data.item_ids), len(data.user_ids), *items, *users)
+    return (len(data.item_ids) + 1, len(data.user_ids), *items, *users)

@@ -9,19 +9,20 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from models.evaluation.methods.history_deepfm import HistoryDeepFm, HistoryShape
-from models.evaluation.methods.ml1m_features import Rows
+from engine.features.feeds import CODES, CROSSES
+from models.evaluation.methods.ml1m_features import GENRES, Rows
 from models.paddle import paddle
-from models.training.fitting import Checkpoints, fit, seed_everything
+from models.rankers.history_deepfm import HistoryDeepFm, HistoryDeepFmSettings
+from models.training.fitting import Checkpoints, encode, fit, seed_everything, tensors
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 
+TASKS = 3  # more than 3 stars, more than 1, more than 4
 _SCORED_AT_ONCE = 16384
 
 
@@ -33,15 +34,17 @@ class Recipe:
     batch: int
     rate: float
     decay: float
-    dim: int = 16
-    hidden: tuple[int, ...] = (256, 128)
-    dropout: float = 0.2
-    field_dropout: float = 0.0
-    auxiliary: float = 0.3
+    network: HistoryDeepFmSettings
 
 
-PLAIN = Recipe(epochs=6, batch=2048, rate=2e-3, decay=1e-2)
-HISTORY = Recipe(epochs=3, batch=2048, rate=2e-3, decay=1e-2, hidden=(128, 64))
+PLAIN = Recipe(
+    epochs=6,
+    batch=2048,
+    rate=2e-3,
+    decay=1e-2,
+    network=HistoryDeepFmSettings(hidden=(256, 128), places=0, tasks=TASKS),
+)
+HISTORY = Recipe(epochs=3, batch=2048, rate=2e-3, decay=1e-2, network=HistoryDeepFmSettings(tasks=TASKS))
 
 
 def train(
@@ -52,26 +55,15 @@ def train(
     ``folder`` keeps the state after each epoch: the same call goes on from there.
     """
     seed_everything(seed)
-    shape = HistoryShape(
-        buckets,
-        rows.genres.shape[1],
-        rows.dense.shape[1],
-        rows.history is not None,
-        recipe.dim,
-        recipe.hidden,
-        recipe.dropout,
-        recipe.field_dropout,
-    )
-    model = HistoryDeepFm(shape)
-    model.see(rows.dense)
+    model = HistoryDeepFm(rows.declared, buckets, 0, recipe.network, GENRES)
+    model.fit_statistics(rows.feeds)
     targets = np.stack([rows.stars > line for line in (3, 1, 4)], axis=1).astype(np.float32)
 
     def losses(rng: np.random.Generator) -> Iterator[paddle.Tensor]:
         order = rng.permutation(len(rows.stars))
         for begin in range(0, len(order), recipe.batch):
             part = order[begin : begin + recipe.batch]
-            logits = model(*feeds(rows, part))
-            yield model.loss(logits, paddle.to_tensor(targets[part]), recipe.auxiliary)
+            yield model.loss(tensors(rows.feeds, part), paddle.to_tensor(targets[part]))
 
     steps = -(-len(rows.stars) // recipe.batch)
     fit(
@@ -85,30 +77,14 @@ def train(
         Checkpoints(folder / _digest(rows, recipe)),
         steps,
     )
-    return lambda asked: _probabilities(model, asked)
+    return lambda asked: _probabilities(encode(model, asked.feeds, _SCORED_AT_ONCE))
 
 
 def _digest(rows: Rows, recipe: Recipe) -> str:
     """Of what a training is made of, so that no checkpoint of another is taken for this one's."""
-    parts = [rows.stars.tobytes(), rows.codes.tobytes(), rows.dense.tobytes(), repr(recipe).encode()]
-    return sha256(b"".join(parts)).hexdigest()[:12]
+    parts = [rows.stars.tobytes(), rows.feeds[CODES].tobytes(), rows.feeds[CROSSES].tobytes()]
+    return sha256(b"".join([*parts, repr(recipe).encode()])).hexdigest()[:12]
 
 
-def feeds(rows: Rows, part: IntArray | slice) -> list[paddle.Tensor]:
-    """The model's arguments for some rows."""
-    arrays: list[npt.NDArray[Any]] = [rows.codes[part], rows.genres[part], rows.dense[part]]
-    if rows.history is not None:
-        history = rows.history
-        arrays += [history.neighbours[part].astype(np.int64), history.weights[part], history.residuals[part]]
-    return [paddle.to_tensor(array) for array in arrays]
-
-
-def _probabilities(model: HistoryDeepFm, rows: Rows) -> FloatArray:
-    model.eval()
-    parts = []
-    with paddle.no_grad():
-        for begin in range(0, len(rows.stars), _SCORED_AT_ONCE):
-            part = slice(begin, begin + _SCORED_AT_ONCE)
-            parts.append(model(*feeds(rows, part)).numpy()[:, 0])
-    logits = np.concatenate(parts)
+def _probabilities(logits: FloatArray) -> FloatArray:
     return np.asarray(1.0 / (1.0 + np.exp(-logits)), np.float32)

@@ -13,7 +13,7 @@ Item 0 is padding; rows of the catalogue count from 1.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -140,9 +140,10 @@ class ServedTower(nn.Layer):
         super().__init__()
         self.towers = nn.LayerList(list(towers))
 
-    def forward(self, sequence_items: Tensor) -> Tensor:
-        """int64 [B, L], oldest first, zeros after the newest -> float32 [B, M · D + 1], each of length 1."""
-        joined = paddle.concat([tower(sequence_items) for tower in self.towers], axis=-1)
+    def forward(self, feeds: Mapping[str, Tensor]) -> Tensor:
+        """``sequence_items`` int64 [B, L], oldest first, zeros after the newest -> float32 [B, M · D + 1],
+        each of length 1."""
+        joined = paddle.concat([tower(feeds["sequence_items"]) for tower in self.towers], axis=-1)
         unit = F.normalize(joined, axis=-1)
         return paddle.concat([unit, paddle.zeros_like(unit[:, :1])], axis=-1)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from services.rank.serving.manifest import Feed
+from engine.features.feeds import Feed
 
 Array = np.ndarray[Any, Any]
 

@@ -5,33 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
+from engine.features.feeds import Feed
 
 
 class BadManifest(ValueError):
     """The manifest is missing, not JSON, or lacks what the server needs."""
-
-
-@dataclass(frozen=True)
-class Feed:
-    """One input of the ranker.
-
-    Attributes:
-        name: as the exported model names it.
-        dtype: numpy dtype of the values.
-        shape: without the batch dimension.
-    """
-
-    name: str
-    dtype: np.dtype[Any]
-    shape: tuple[int, ...]
-
-    @property
-    def dims(self) -> str:
-        """The shape as text for messages: `26`, or `10, 4`."""
-        return ", ".join(map(str, self.shape))
 
 
 @dataclass(frozen=True)
@@ -50,10 +29,7 @@ def read_manifest(path: Path) -> RankManifest:
     """
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-        feeds = tuple(
-            Feed(str(feed["name"]), np.dtype(feed["dtype"]), tuple(int(length) for length in feed["shape"]))
-            for feed in document["models"]["rank"]["feeds"]
-        )
+        feeds = tuple(Feed.from_json(feed) for feed in document["models"]["rank"]["feeds"])
         manifest = RankManifest(str(document["release"]), feeds)
     except OSError as error:
         raise BadManifest(f"cannot read {path}: {error.strerror}") from error

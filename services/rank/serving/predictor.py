@@ -11,8 +11,8 @@ import paddle.inference
 from paddle_serving_app.local_predict import LocalPredictor
 from paddle_serving_app.proto import general_model_config_pb2
 
+from engine.features.feeds import Feed
 from services.rank.serving.batching import BATCH_SIZES
-from services.rank.serving.manifest import Feed
 
 CONFIG = "serving_server_conf.prototxt"
 _ELEMENT_TYPES = {0: "int64", 1: "float32", 2: "int32"}

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from engine.features import FeatureEncoder, FeatureSchema, ItemTable, cross_names, rank_slots
+from engine.features.feeds import CODES, CROSSES
 from models.evaluation import auc, platt, recall_ndcg
 from models.paddle import paddle
 from models.rankers.deepfm import PiecewiseLinear
@@ -24,6 +25,7 @@ from models.training.fitting import (
     rank_logits,
     rank_steps,
     seed_everything,
+    tensors,
     tower_batches,
 )
 from models.training.samples import RankSamples, TowerSamples, tower_samples
@@ -32,7 +34,7 @@ from tests.unit.models.prepared import write_prepared
 pytestmark = pytest.mark.unit
 
 TOWER = TowerConfig(embedding_dim=16, hidden=(16,), contexts_per_batch=32, random_negatives=32)
-RANK = RankConfig(embedding_dim=4, hidden=(16,), batch_size=256)
+RANK = RankConfig(settings={"embedding_dim": 4, "hidden": (16,)}, batch_size=256)
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +61,8 @@ def rank_rows(schema: FeatureSchema, count: int = 3000) -> RankSamples:
     sparse = rng.integers(0, rank_slots(schema), (count, len(rank_slots(schema)))).astype(np.int32)
     label = (rng.random(count) < dense[:, 0] ** 2).astype(np.float32)
     nothing = np.zeros(0, np.int64)
-    return RankSamples(sparse, dense, label, np.zeros(count, np.int32), nothing, nothing, nothing)
+    feeds = {CODES: sparse, CROSSES: dense}
+    return RankSamples(feeds, label, np.zeros(count, np.int32), nothing, nothing, nothing)
 
 
 def test_the_towers_learn_who_takes_what(
@@ -74,16 +77,15 @@ def test_the_towers_learn_who_takes_what(
 
 def test_vectors_of_both_towers_have_length_one(shop: FeatureEncoder, contexts: TowerSamples) -> None:
     tower = make_tower(shop.schema, TOWER)
-    users = encode(tower.user, [values[:50] for values in contexts.feeds.values()])
-    feeds = shop.item_tower(np.arange(len(shop.table)))
-    items = encode(tower.item, list(feeds.values()))
+    users = encode(tower.user, {name: values[:50] for name, values in contexts.feeds.items()})
+    items = encode(tower.item, shop.item_tower(np.arange(len(shop.table))))
     for vectors in (users, items):
         np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-5)
 
 
 def test_a_user_of_whom_nothing_is_known_has_a_vector(shop: FeatureEncoder, contexts: TowerSamples) -> None:
     tower = make_tower(shop.schema, TOWER)
-    vector = encode(tower.user, [np.zeros_like(values[:1]) for values in contexts.feeds.values()])
+    vector = encode(tower.user, {name: np.zeros_like(values[:1]) for name, values in contexts.feeds.items()})
     assert np.isfinite(vector).all()
 
 
@@ -98,11 +100,11 @@ def test_the_ranker_learns_what_the_label_depends_on(tmp_path: Path, shop: Featu
 
 def test_a_feature_that_training_never_saw_vary_changes_no_score(shop: FeatureEncoder) -> None:
     samples = rank_rows(shop.schema, 50)
-    samples.dense[:, 5] = 0.0
+    samples.feeds[CROSSES][:, 5] = 0.0
     ranker = make_ranker(shop.schema, RANK)
-    ranker.see(samples.dense)
+    ranker.fit_statistics(samples.feeds)
     before = rank_logits(ranker, samples)
-    samples.dense[:, 5] = 1.0
+    samples.feeds[CROSSES][:, 5] = 1.0
     np.testing.assert_array_equal(before, rank_logits(ranker, samples))
 
 
@@ -142,8 +144,12 @@ def _interrupt_after_one_epoch(schema: FeatureSchema, samples: RankSamples, fold
 
 def test_models_are_found_by_name(shop: FeatureEncoder) -> None:
     assert isinstance(make_tower(shop.schema, TOWER), TOWERS["dssm"])  # type: ignore[arg-type]
-    assert isinstance(make_ranker(shop.schema, RANK), RANKERS["deepfm"])  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="no ranker is called 'nosuch'; there are: deepfm"):
+    assert isinstance(make_ranker(shop.schema, RANK), RANKERS["deepfm"].make)  # type: ignore[arg-type]
+    with pytest.raises(
+        ValueError, match="deepfm has no setting 'depth'; it has: embedding_dim, hidden, dropout"
+    ):
+        make_ranker(shop.schema, replace(RANK, settings={"depth": 3}))
+    with pytest.raises(ValueError, match="no ranker is called 'nosuch'; there are: deepfm, history_deepfm"):
         make_ranker(shop.schema, replace(RANK, name="nosuch"))
 
 
@@ -184,7 +190,7 @@ def test_calibrated_probabilities_are_true_of_all_rows_though_few_were_drawn(
     few = replace(RANK, negatives=0.5)
     seed_everything(3)
     ranker = make_ranker(shop.schema, few)
-    ranker.see(samples.dense)
+    ranker.fit_statistics(samples.feeds)
     fit("rank", ranker, 3, 3e-3, 0.0, rank_batches(ranker, samples, few), 3, Checkpoints(tmp_path))
     logits = rank_logits(ranker, samples)
     slope, intercept = platt(logits, samples.label)
@@ -196,10 +202,11 @@ def test_calibrated_probabilities_are_true_of_all_rows_though_few_were_drawn(
 
 def test_an_items_own_id_is_read_only_if_the_configuration_says_so(shop: FeatureEncoder) -> None:
     samples, column = rank_rows(shop.schema, 50), len(shop.schema.user_slots)
-    changed = replace(samples, sparse=samples.sparse.copy())
-    changed.sparse[:, column] = np.roll(samples.sparse[:, column], 1)
+    codes = samples.feeds[CODES].copy()
+    codes[:, column] = np.roll(codes[:, column], 1)
+    changed = replace(samples, feeds={**samples.feeds, CODES: codes})
     for item_ids in (False, True):
-        ranker = make_ranker(shop.schema, replace(RANK, item_ids=item_ids))
+        ranker = make_ranker(shop.schema, replace(RANK, settings={**RANK.settings, "item_ids": item_ids}))
         same = np.array_equal(rank_logits(ranker, samples), rank_logits(ranker, changed))
         assert same is not item_ids
 
@@ -208,7 +215,7 @@ def test_a_numbers_vector_moves_in_a_line_within_an_interval_and_stands_still_be
     numbers = PiecewiseLinear(2, intervals=4, dim=3)
     values = np.zeros((1000, 2), np.float32)
     values[:, 0] = np.linspace(0, 1, 1000) ** 2
-    numbers.see(values, np.array([True, False]))
+    numbers.fit_intervals(values, np.array([True, False]))
     assert (numbers.slope.numpy()[1] == 0).all(), "a number that never varies has no interval"
     edges = np.sort(numbers.begin.numpy()[0])
     asked = np.array([edges[2], (edges[2] + edges[3]) / 2, edges[3], 1.0, 2.0], np.float32)
@@ -221,10 +228,9 @@ def test_a_numbers_vector_moves_in_a_line_within_an_interval_and_stands_still_be
 
 def test_members_differ_and_the_score_is_their_mean(shop: FeatureEncoder) -> None:
     samples = rank_rows(shop.schema, 20)
-    ranker = make_ranker(shop.schema, replace(RANK, members=3))
+    ranker = make_ranker(shop.schema, replace(RANK, settings={**RANK.settings, "members": 3}))
     ranker.eval()
-    feeds = paddle.to_tensor(samples.sparse.astype(np.int64)), paddle.to_tensor(samples.dense)
-    each = ranker.members(*feeds).numpy()
+    each = ranker.members(tensors(samples.feeds)).numpy()
     assert each.shape == (3, 20)
     assert np.abs(each[0] - each[1]).max() > 1e-3
     np.testing.assert_allclose(each.mean(axis=0), rank_logits(ranker, samples), atol=1e-5)

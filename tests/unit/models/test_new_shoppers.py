@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from engine.features import DAY_MS, FeatureEncoder, ItemTable, UserContext, cross_names
+from engine.features.feeds import CROSSES
 from engine.rank import blend
 from models.evaluation.cold import hold_out
 from models.registry import make_tower
@@ -76,8 +77,8 @@ def test_the_ranker_sees_new_shoppers_as_they_are_served(data: PreparedData) -> 
     assert served[:10].tolist() == moment.segments.ranked(data.profiles[user], 10).tolist()
     stranger = UserContext("", data.profiles[user], (), begin)
     feeds = encoder.rank(stranger, samples.row[: samples.group[1]].astype(np.int64))
-    np.testing.assert_array_equal(samples.dense[: samples.group[1]], feeds["rank_dense"])
-    assert samples.dense[:, cross_names(base.schema).index("user_events")].max() == 0
+    np.testing.assert_array_equal(samples.feeds[CROSSES][: samples.group[1]], feeds[CROSSES])
+    assert samples.feeds[CROSSES][:, cross_names(base.schema).index("user_events")].max() == 0
     taken = events.positives(user, begin, data.end)
     shown = samples.row[: samples.group[1]]
     np.testing.assert_array_equal(samples.label[: samples.group[1]], np.isin(shown, taken))

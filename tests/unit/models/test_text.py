@@ -14,12 +14,12 @@ import pytest
 
 from engine.features import FeatureEncoder, FeatureSchema, ItemTable, text
 from engine.features.text import TextHasher, parts, words
-from models.paddle import paddle
 from models.registry import make_tower
 from models.training.catalogue import build_schema
 from models.training.config import QUICK, TowerConfig
 from models.training.dataset import load_prepared
 from models.training.export import TOLERANCE, export_network
+from models.training.fitting import tensors
 from tests.unit.models.conftest import DESCRIPTION, NOW, record
 from tests.unit.models.prepared import write_prepared
 
@@ -139,7 +139,7 @@ def test_an_item_that_nobody_bought_is_told_from_others_by_its_title(
     encoder = FeatureEncoder(schema, table)
     feeds = dict(encoder.item_tower(np.append(rows, np.arange(12))))
     tower.eval()
-    vectors = tower.item(*map(paddle.to_tensor, feeds.values())).numpy()
+    vectors = tower.item(tensors(feeds)).numpy()
     assert np.abs(vectors[0] - vectors[1]).max() > 1e-3
     assert np.isfinite(vectors).all()
     entry = export_network(tower.item, feeds, tmp_path / "item_tower", "item_vector")

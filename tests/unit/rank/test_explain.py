@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.features import Event, UserContext, cross_names, rank_slots
+from engine.features import Event, UserContext, cross_names, feed, rank_slots
+from engine.features.feeds import HISTORY
 from engine.release import Release
 from engine.types import ItemExplanation
 from services.rank.groups import ITEM_ITSELF, groups_of
@@ -39,11 +40,15 @@ def told(item: ItemExplanation) -> dict[str, str]:
 
 
 def test_every_feature_is_in_exactly_one_group(release: Path) -> None:
-    schema = Release.load(release).schema
-    groups = groups_of(schema, {})
-    sparse = sorted(column for group in groups for column in group.sparse)
-    assert sparse == list(range(len(rank_slots(schema))))
-    assert sorted(c for group in groups for c in group.dense) == list(range(len(cross_names(schema))))
+    loaded = Release.load(release)
+    schema = loaded.schema
+    history = [feed(name, schema, 8) for name in HISTORY]
+    for feeds in (loaded.rank_feeds, (*loaded.rank_feeds, *history)):
+        groups = groups_of(schema, feeds, {})
+        for declared in feeds:
+            columns = sorted(place for group in groups for place in group.columns.get(declared.name, []))
+            assert columns == list(range(declared.shape[0]))
+    assert groups[-1].columns.keys() == set(HISTORY), "what the history says is taken away at once"
     assert len({group.name for group in groups}) == len(groups)
 
 
@@ -76,8 +81,9 @@ def test_what_was_bought_is_lifted_by_that_and_it_is_said_in_words(
 
 
 def test_names_come_from_the_description_of_the_data(release: Path) -> None:
-    schema = Release.load(release).schema
-    names = [group.name for group in groups_of(schema, {"age": "Age group", "brand": "Maker"})]
+    loaded = Release.load(release)
+    words = {"age": "Age group", "brand": "Maker"}
+    names = [group.name for group in groups_of(loaded.schema, loaded.rank_feeds, words)]
     assert "shopper: age group" in names
     assert "shopper: sex" in names
     assert "item: maker" in names
