@@ -16,9 +16,9 @@ from engine.folded import FOLDER
 from engine.predictor import BadFeeds, PredictorUnavailable
 from engine.release import Release
 from engine.types import RecommendQuery
+from models.layers import Calibrated
 from models.paddle import paddle
-from models.rankers.deepfm import Calibrated, DeepFm
-from models.training.config import RankConfig
+from models.rankers.deepfm import DeepFm, DeepFmSettings
 from models.training.export import export_folded, export_network
 from services.adapters.by_url import open_predictor
 from services.adapters.folded import FoldedPredictor
@@ -34,14 +34,14 @@ SHOPPERS = 12
 def export_deepfm(folder: Path, schema: FeatureSchema, table: ItemTable) -> dict[str, Any]:
     """An untrained DeepFM as the exporter writes one, folded too."""
     paddle.seed(3)
-    ranker = DeepFm(schema, RankConfig(hidden=(32, 16), intervals=8))
+    ranker = DeepFm(schema, DeepFmSettings(hidden=(32, 16), intervals=8))
     for parameter in ranker.parameters():
         parameter.set_value(paddle.randn(parameter.shape) * 0.3)
     rng = np.random.default_rng(2)
     dense = rng.random((400, len(cross_names(schema))), np.float32) ** 2
     sparse = np.stack([rng.integers(0, buckets, 400) for buckets in rank_slots(schema)], axis=1)
-    ranker.see(dense)
     sample = {"rank_sparse": sparse, "rank_dense": dense}
+    ranker.fit_statistics(sample)
     entry = export_network(Calibrated(ranker, 1.0, -1.0), sample, folder / "rank", "probability")
     folded = ranker.fold(1.0, -1.0)
     entry["max_difference"]["folded"] = export_folded(

@@ -10,9 +10,9 @@ import pytest
 from engine import kernels
 from engine.features import FeatureSchema, cross_names, rank_slots
 from engine.folded import FoldedRanker, first_layer_by_numpy
+from models.layers import Calibrated
 from models.paddle import paddle
-from models.rankers.deepfm import Calibrated, DeepFm
-from models.training.config import RankConfig
+from models.rankers.deepfm import DeepFm, DeepFmSettings
 
 pytestmark = pytest.mark.unit
 
@@ -28,13 +28,13 @@ def network(request: pytest.FixtureRequest) -> Calibrated:
     """A ranker with every parameter random, its intervals fitted to numbers with gaps and a constant one."""
     paddle.seed(7)
     schema = FeatureSchema.from_dataset(DATASET, category_levels=2, n_item_ids=40)
-    config = RankConfig(hidden=(24, 16), members=request.param, intervals=6)
+    config = DeepFmSettings(hidden=(24, 16), members=request.param, intervals=6)
     ranker = DeepFm(schema, config)
     for parameter in ranker.parameters():
         parameter.set_value(paddle.randn(parameter.shape) * 0.2)
     dense = numbers(500, len(cross_names(schema)), 1)
     dense[:, 3] = 0.5
-    ranker.see(dense)
+    ranker.fit_statistics({"rank_dense": dense})
     network = Calibrated(ranker, 0.9, -1.2)
     network.eval()
     network.slots = rank_slots(schema)
@@ -65,7 +65,8 @@ def test_its_probabilities_are_the_networks(
     network: Calibrated, shared: int, compiled: bool, tmp_path: Path
 ) -> None:
     sparse, dense = feeds(network, shared)
-    expected = network(paddle.to_tensor(sparse), paddle.to_tensor(dense)).numpy()
+    tensors = {"rank_sparse": paddle.to_tensor(sparse), "rank_dense": paddle.to_tensor(dense)}
+    expected = network(tensors).numpy()
     network.ranker.fold(network.slope, network.intercept).save(tmp_path / "folded")
     folded = FoldedRanker.load(tmp_path / "folded")
     assert not compiled or kernels.load()
