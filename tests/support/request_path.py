@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -25,6 +27,17 @@ from services.recommend.fallback import LastGoodList
 from services.recommend.service import RecommendService
 from services.recommend.snapshots import Snapshots
 from tests.support.stand_ins import NOW, Failing, FakeItems, FakeRank, FakeRecall, FakeUsers, NoSnapshots
+
+T = TypeVar("T")
+
+
+def directly(name: str, port: T) -> T:
+    """The port itself."""
+    return port
+
+
+through: Callable[[str, Any], Any] = directly
+"""How `fake_path` has a service called: by its name and port; a test may replace it."""
 
 
 class OneRelease:
@@ -133,10 +146,18 @@ def real_path(
 def fake_path(
     recall: FakeRecall, rank: FakeRank | None = None, deadline_s: float = 5.0
 ) -> tuple[RequestPath, FakeRank]:
-    """Recommend over stand-ins only."""
+    """Recommend over stand-ins only, each called by way of `through`."""
     users, items, ranker = FakeUsers(), FakeItems(), rank or FakeRank()
-    fallback = LastGoodList(recall, lambda: None)
+    asked = through("recall", recall)
+    fallback = LastGoodList(asked, lambda: None)
     service = RecommendService(
-        users, items, recall, ranker, NoSnapshots(), fallback, deadline_s=deadline_s, clock_ms=lambda: NOW
+        through("user", users),
+        through("item", items),
+        asked,
+        through("rank", ranker),
+        NoSnapshots(),
+        fallback,
+        deadline_s=deadline_s,
+        clock_ms=lambda: NOW,
     )
     return RequestPath(users, items, service, fallback), ranker

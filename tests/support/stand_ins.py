@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -34,14 +35,17 @@ NOW = DATA_END + 3_600_000
 
 
 class Failing:
-    """A dependency that raises `error` while it is set, and remembers its calls."""
+    """A dependency that raises `error` while it is set, hangs until `hangs` is, and remembers its calls."""
 
     def __init__(self) -> None:
         self.error: Exception | None = None
+        self.hangs: threading.Event | None = None
         self.calls: list[object] = []
 
     def _called(self, what: object) -> None:
         self.calls.append(what)
+        if self.hangs is not None:
+            self.hangs.wait(10)
         if self.error is not None:
             raise self.error
 

@@ -29,6 +29,8 @@ P = TypeVar("P")
 
 _OK = grpc.StatusCode.OK.name
 _INTERNAL = grpc.StatusCode.INTERNAL.name
+_RPCS = {"rank_candidates": "RankItems", "rank_rows": "RankItems"}
+"""Methods of ports that are another form of an RPC; the others have its name in lower case."""
 
 
 class InProcess:
@@ -46,7 +48,7 @@ class InProcess:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
 
     def port(self, service: P) -> P:
-        """The service with each public method called through here; each must have a `timeout_s`."""
+        """The service with each public method that has a `timeout_s` called through here."""
         return wrapped(service, self._bounded)
 
     def close(self) -> None:
@@ -54,8 +56,12 @@ class InProcess:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _bounded(self, method: Callable[..., Any]) -> Callable[..., Any]:
-        place = list(inspect.signature(method).parameters).index("timeout_s")
-        rpc = "/" + "".join(word.title() for word in method.__name__.split("_"))
+        names = list(inspect.signature(method).parameters)
+        if "timeout_s" not in names:
+            return method
+        place = names.index("timeout_s")
+        own = method.__name__
+        rpc = "/" + (_RPCS.get(own) or "".join(word.title() for word in own.split("_")))
 
         @wraps(method)
         def call(*args: Any, **kwargs: Any) -> Any:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -12,6 +15,8 @@ from engine.errors import DeadlineExceeded, EcrsError, InvalidArgument, ReleaseN
 from engine.features import Event
 from engine.types import Item, ItemFilter, RecommendQuery
 from engine.vocabulary import Degradation
+from services.common.rpc import CallStats, InProcess
+from tests.support import request_path
 from tests.support.request_path import RequestPath, fake_path
 from tests.support.stand_ins import NOW, FakeRank, FakeRecall
 
@@ -20,6 +25,22 @@ pytestmark = pytest.mark.unit
 T = 1.0
 CANDIDATES = [Candidate(f"i{row}", 1 / (1 + row), ("popular",)) for row in range(100)]
 QUERY = RecommendQuery(user_id="u1", page_size=5)
+
+
+@pytest.fixture(params=["directly", "in process"], autouse=True)
+def transport(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Each row holds however the services are called; in process as the topology `together` does."""
+    callers: list[InProcess] = []
+
+    def through(name: str, port: Any) -> Any:
+        callers.append(InProcess(name, 4, CallStats()))
+        return callers[-1].port(port)
+
+    if request.param == "in process":
+        monkeypatch.setattr(request_path, "through", through)
+    yield
+    for caller in callers:
+        caller.close()
 
 
 @pytest.fixture
@@ -197,6 +218,35 @@ def test_a_hung_part_takes_its_share_of_the_time_and_no_more(recall: FakeRecall)
     assert len(result.items) == 5
     assert result.items[0].item is not None
     assert result.timings_ms["rank"] < 0.2 * 1e3
+
+
+@pytest.mark.parametrize("transport", ["in process"], indirect=True)
+@pytest.mark.parametrize(
+    ("part", "missing"),
+    [
+        ("user", Degradation.USER),
+        ("recall", Degradation.CANDIDATES),
+        ("rank", Degradation.RANK),
+        ("item", Degradation.ITEM),
+    ],
+)
+def test_in_process_a_part_that_heeds_no_time_is_left_behind(
+    recall: FakeRecall, part: str, missing: Degradation
+) -> None:
+    path, rank = fake_path(recall, deadline_s=0.3)
+    path.fallback.refresh()
+    hung = {"user": path.users, "recall": recall, "rank": rank, "item": path.items}[part]
+    hung.hangs = threading.Event()
+    try:
+        for _ in range(7):  # the circuit opens meanwhile
+            started = time.monotonic()
+            result = path.recommend.recommend(QUERY, T)
+            assert time.monotonic() - started < 0.6
+            assert result.degraded == {missing}
+            assert len(result.items) == 5
+    finally:
+        hung.hangs.set()
+    assert len(hung.calls) <= 7
 
 
 def test_a_reason_names_its_item_by_title(path: RequestPath, recall: FakeRecall) -> None:
