@@ -1,4 +1,4 @@
-"""The blueprint of the console: who may enter, its own policy of what pages may load, its pages."""
+"""The blueprint of the console: who may enter, and its own policy of what pages may load."""
 
 from flask import Blueprint, Response
 
@@ -33,6 +33,3 @@ def _policy(response: Response) -> Response:
 def _door() -> dict[str, bool]:
     """Whether there is something to sign out of."""
     return {"console_signed_in": is_signed_in()}
-
-
-from webapp.console import login, lookups, overview, stages  # noqa: E402, F401 - they need `blueprint`
