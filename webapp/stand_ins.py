@@ -7,7 +7,7 @@ or an order: those need the price of today.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -38,6 +38,7 @@ POPULAR_READ = 100  # the most that a search answers at once
 PATIENCE = 0.6
 """Share of a call's time that the service gets: the rest is for what stands in."""
 
+K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 log = structlog.get_logger("webapp.stand_ins")
 
@@ -61,28 +62,19 @@ class StandIns:
 
     def item_now(self, item_id: str, timeout_s: float) -> Item:
         """The item as it is now, from the service or from Redis. Raises EcrsError."""
-        try:
-            item = self._items.get_item(item_id, timeout_s * PATIENCE)
-        except OUTAGES as error:
-            item = self._from_redis(error, lambda: self._stored.get_item(item_id, timeout_s))
+        item = self._now(lambda items, within_s: items.get_item(item_id, within_s), timeout_s)
         self._pages.put(item_id, item)
         return item
 
     def items_now(self, item_ids: Sequence[str], timeout_s: float) -> tuple[list[Item], list[str]]:
         """Items as they are now, and the missing ids; as `item_now`."""
-        try:
-            found = self._items.batch_get_items(item_ids, timeout_s * PATIENCE)
-        except OUTAGES as error:
-            found = self._from_redis(error, lambda: self._stored.batch_get_items(item_ids, timeout_s))
+        found = self._now(lambda items, within_s: items.batch_get_items(item_ids, within_s), timeout_s)
         self.remember(found[0])
         return found
 
     def page_now(self, page_size: int, page_token: str, timeout_s: float) -> tuple[list[Item], str]:
         """A page of the catalogue as it is now, and the next page's token; as `item_now`."""
-        try:
-            return self._items.list_items(page_size, page_token, timeout_s * PATIENCE)
-        except OUTAGES as error:
-            return self._from_redis(error, lambda: self._stored.list_items(page_size, page_token, timeout_s))
+        return self._now(lambda items, within_s: items.list_items(page_size, page_token, within_s), timeout_s)
 
     def item(self, item_id: str, timeout_s: float) -> Item:
         """As `item_now`, or the last good copy. Raises EcrsError when there is none."""
@@ -117,29 +109,18 @@ class StandIns:
 
     def search(self, query: SearchQuery, timeout_s: float) -> SearchResult:
         """A page of a search, or the last good copy of it. Raises EcrsError."""
-        try:
-            found = self._items.search_items(query, timeout_s * PATIENCE)
-        except OUTAGES:
-            copy = self._searches.get(query)
-            if copy is None:
-                raise
-            mark_stale("search")
-            return copy
-        self.remember(found.items)
-        self._searches.put(query, found)
+        found, is_copy = _or_copy(
+            lambda: self._items.search_items(query, timeout_s * PATIENCE), self._searches, query, "search"
+        )
+        if not is_copy:
+            self.remember(found.items)
         return found
 
     def categories(self, depth: int, timeout_s: float) -> tuple[Category, ...]:
         """The category tree, or the last good copy of it. Raises EcrsError."""
-        try:
-            tree = self._items.list_categories(depth, timeout_s * PATIENCE)
-        except OUTAGES:
-            copy = self._trees.get(depth)
-            if copy is None:
-                raise
-            mark_stale("categories")
-            return copy
-        self._trees.put(depth, tree)
+        tree, _is_copy = _or_copy(
+            lambda: self._items.list_categories(depth, timeout_s * PATIENCE), self._trees, depth, "categories"
+        )
         return tree
 
     def recommended(
@@ -236,13 +217,33 @@ class StandIns:
             ),
         )
 
-    def _from_redis(self, outage: EcrsError, read: Callable[[], T]) -> T:
-        """What Redis holds; the outage that led here when it does not answer either."""
+    def _now(self, ask: Callable[[ItemPort, float], T], timeout_s: float) -> T:
+        """What the service answers, else the same port over Redis. Raises the error of the service."""
         try:
-            with self._health.asking():
-                return read()
-        except OUTAGES:
-            raise outage from None
+            return ask(self._items, timeout_s * PATIENCE)
+        except OUTAGES as outage:
+            try:
+                with self._health.asking():
+                    return ask(self._stored, timeout_s)
+            except OUTAGES:
+                raise outage from None
+
+
+def _or_copy(ask: Callable[[], T], copies: Recent[K, T], key: K, part: str) -> tuple[T, bool]:
+    """The answer, which is kept, or the last one kept, which is marked; and whether it is that copy.
+
+    Raises EcrsError.
+    """
+    try:
+        found = ask()
+    except OUTAGES:
+        copy = copies.get(key)
+        if copy is None:
+            raise
+        mark_stale(part)
+        return copy, True
+    copies.put(key, found)
+    return found, False
 
 
 def _log_stand_in(part: str, error: EcrsError) -> None:

@@ -20,10 +20,10 @@ from webapp.codec import search_from_json, search_to_json
 from webapp.errors import BadPage
 from webapp.shop import Shop, current_shop
 from webapp.shopper import Shopper, current_shopper
+from webapp.stale import stand_in_page
 from webapp.storefront.blueprint import blueprint
 from webapp.storefront.cards import Card, item_card, make_card
 from webapp.storefront.feeds import popular
-from webapp.storefront.instead import instead_page
 from webapp.storefront.listing import FOR_YOU, PAGE_SIZE, SORTS, Listing, number, parse, wrong_page
 from webapp.storefront.recording import record_shown
 from webapp.storefront.wording import reason_text
@@ -112,7 +112,7 @@ def _away(shop: Shop, listing: Listing, trail: Sequence[Place]) -> Response:
     name = listing.text or (trail[-1].name if trail else "")
     page = render_template("listing_away.html", name=name, cards=cards, search_text=listing.text)
     record_shown(shop, current_shopper(), cards)
-    return instead_page(page, shown=bool(cards))
+    return stand_in_page(page, shown=bool(cards))
 
 
 def _found(shop: Shop, listing: Listing) -> SearchResult:

@@ -22,6 +22,7 @@ from webapp.errors import wants_json
 from webapp.i18n import gettext as _
 from webapp.shop import Shop, current_shop
 from webapp.shopper import Shopper, current_shopper, local_path, read_id
+from webapp.stale import stand_in_page
 from webapp.storefront.blueprint import blueprint
 from webapp.storefront.cards import Card, drawing, item_card
 from webapp.storefront.cart import put_into_cart
@@ -33,7 +34,6 @@ from webapp.storefront.feeds import (
     popular,
     similar,
 )
-from webapp.storefront.instead import instead_page
 from webapp.storefront.recording import event_id, record, record_shown, somebody_looks, token_of
 from webapp.storefront.seen import Past, read_past
 from webapp.storefront.why import reason_of
@@ -189,7 +189,7 @@ def _away(shop: Shop, item_id: str) -> Response:
     cards = popular(shop)
     page = render_template("item_away.html", cards=cards, item_id=item_id)
     record_shown(shop, current_shopper(), cards)
-    return instead_page(page, shown=bool(cards))
+    return stand_in_page(page, shown=bool(cards))
 
 
 def _unknown(shop: Shop) -> Response:
