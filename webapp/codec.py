@@ -23,7 +23,7 @@ def item_to_json(item: Item) -> Json:
 
 
 def item_from_json(raw: Json) -> Item:
-    """The item again, without its further attributes."""
+    """The item of `item_to_json`: without its further attributes."""
     return Item(
         item_id=raw["id"],
         title=raw["title"],
@@ -36,7 +36,7 @@ def item_from_json(raw: Json) -> Item:
 
 
 def list_to_json(answer: Recommendation) -> Json:
-    """A list that is the same for everybody."""
+    """A shared list as JSON."""
     return {
         "token": answer.attribution_token,
         "release": answer.release,
@@ -59,7 +59,7 @@ def list_to_json(answer: Recommendation) -> Json:
 
 
 def list_from_json(raw: Json) -> Recommendation:
-    """The list again."""
+    """The list of `list_to_json`."""
     return Recommendation(
         items=tuple(
             RecommendedItem(
@@ -77,7 +77,7 @@ def list_from_json(raw: Json) -> Recommendation:
 
 
 def search_to_json(found: SearchResult) -> Json:
-    """A page of a search."""
+    """A page of a search as JSON."""
     return {
         "items": [item_to_json(item) for item in found.items],
         "next": found.next_page_token,
@@ -89,7 +89,7 @@ def search_to_json(found: SearchResult) -> Json:
 
 
 def search_from_json(raw: Json) -> SearchResult:
-    """The page again."""
+    """The page of `search_to_json`."""
     return SearchResult(
         items=tuple(item_from_json(one) for one in raw["items"]),
         next_page_token=raw["next"],

@@ -104,7 +104,7 @@ def _domain(error: EcrsError) -> Response:
 
 
 def _unexpected(error: Exception) -> Response:
-    """The last resort: the shopper gets a page, we get the stack trace."""
+    """Any other exception: an error page for the shopper, the stack trace for the log."""
     log.exception("http.unexpected_error", error=type(error).__name__)
     return _answer(500)
 

@@ -49,7 +49,7 @@ def _begin() -> None:
 
 
 def _forget(_: BaseException | None) -> None:
-    """The next thing that runs here is another request's, or nobody's."""
+    """Clear the request id, so that no later log line or call carries it."""
     calls.request_id.set("")
     clear_contextvars()
 

@@ -118,7 +118,7 @@ def _no_default(schema: dict[str, Any]) -> None:
     schema.pop("default", None)
 
 
-def _somebody(schema: dict[str, Any]) -> None:
+def _require_a_shopper(schema: dict[str, Any]) -> None:
     schema["anyOf"] = [{"required": [name]} for name in WHO]
 
 
@@ -171,7 +171,7 @@ class RecommendationsBody(Input):
     """A list for a shopper known by id, by profile, or by what the session looked at (newest first)."""
 
     model_config = ConfigDict(
-        json_schema_extra=_somebody,
+        json_schema_extra=_require_a_shopper,
         extra="forbid",
         frozen=True,
         strict=True,
@@ -194,7 +194,7 @@ class RecommendationsBody(Input):
     )
 
     @model_validator(mode="after")
-    def _names_somebody(self) -> RecommendationsBody:
+    def _has_a_shopper(self) -> RecommendationsBody:
         if self.model_fields_set.isdisjoint(WHO):
             raise ValueError(f"one of {', '.join(WHO)} is needed")
         return self

@@ -33,7 +33,7 @@ TAGS = {
     "events": "Telling what shoppers do.",
     "health": "Whether the API can do its work.",
 }
-STANDS_IN = frozenset({"lists", "items"})
+TAGS_WITH_STAND_INS = frozenset({"lists", "items"})
 STALE_TEXT = "Names of the parts that are an older copy or a stand-in, with commas between; absent if none."
 ALWAYS = (400, 421, 422, 429, 500, 502, 503)
 PROBLEMS = {
@@ -163,7 +163,7 @@ def _responses(one: Operation, token_needed: bool) -> dict[str, Any]:
         header = {"ETag": {"description": "Of this answer.", "schema": {"type": "string"}}}
         made["200"]["headers"] = header
         made["304"] = {"description": "Nothing has changed."}
-    if one.answer is not None and one.tag in STANDS_IN:
+    if one.answer is not None and one.tag in TAGS_WITH_STAND_INS:
         described = {"description": STALE_TEXT, "schema": {"type": "string"}}
         made["200"].setdefault("headers", {})[STALE] = described
     statuses = {*ALWAYS, *one.problems}

@@ -89,6 +89,6 @@ def _domain(error: EcrsError) -> Response:
 
 
 def _unexpected(error: Exception) -> Response:
-    """The last resort: the caller gets a document with the request's id, we get the stack trace."""
+    """Any other exception: a problem document for the caller, the stack trace for the log."""
     log.exception("api.unexpected_error", error=type(error).__name__)
     return _http(InternalServerError("Something went wrong on our side. It has been written down."))

@@ -31,15 +31,15 @@ def require_access() -> BaseResponse | None:
     if request.endpoint in _PUBLIC or is_local() or is_signed_in():
         return None
     if not current_console().password:
-        return closed()
+        return refused_page()
     if request.endpoint == "console.live":  # a script asks: it cannot sign in
         return Response("sign in first\n", 401, mimetype="text/plain")
     target = request.full_path.rstrip("?") if request.method == "GET" else url_for("console.index")
     return redirect(url_for("console.sign_in", next=target), 303)
 
 
-def closed() -> Response:
-    """The page for those whom no password can let in, because there is none."""
+def refused_page() -> Response:
+    """403: the console is closed, because no password is set."""
     return make_response(render_template("console/closed.html"), 403)
 
 

@@ -30,6 +30,6 @@ def _policy(response: Response) -> Response:
 
 
 @blueprint.context_processor
-def _door() -> dict[str, bool]:
-    """Whether there is something to sign out of."""
+def _sign_out_context() -> dict[str, bool]:
+    """`console_signed_in`: whether the pages offer signing out."""
     return {"console_signed_in": is_signed_in()}

@@ -46,8 +46,8 @@ class History:
         return [sample for sample in samples if sample["at"] >= oldest]
 
 
-def course(samples: list[Sample], name: str) -> list[float | None]:
-    """One figure over the samples; None where a sample does not have it."""
+def figures_over_time(samples: list[Sample], name: str) -> list[float | None]:
+    """One figure in each sample; None where a sample does not have it."""
     return [sample.get(name) for sample in samples]
 
 

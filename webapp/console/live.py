@@ -18,7 +18,7 @@ PATTERN = keys.stats("*", "*")
 WINDOW_S = 60
 MOST_KEYS = 500
 SCAN_COUNT = 5000
-LOOK_EVERY_S = 15.0  # a new process is seen that late
+RESCAN_EVERY_S = 15.0  # how late a new process is noticed
 log = structlog.get_logger("webapp.console")
 
 
@@ -40,8 +40,8 @@ class Figures:
         """A second."""
         return self.count / WINDOW_S
 
-    def and_also(self, other: Figures) -> Figures:
-        """The same of one process more."""
+    def plus(self, other: Figures) -> Figures:
+        """The figures of both processes together; of percentiles the greater."""
         return replace(
             self,
             count=self.count + other.count,
@@ -115,7 +115,7 @@ class LiveFigures:
         if self._clock() >= self._look_at:
             found = self._redis.scan_iter(match=PATTERN, count=SCAN_COUNT)
             self._names = list(islice(found, MOST_KEYS))
-            self._look_at = self._clock() + LOOK_EVERY_S
+            self._look_at = self._clock() + RESCAN_EVERY_S
         values = cast("list[bytes | None]", self._redis.mget(self._names)) if self._names else []
         return [value for value in values if value]
 
@@ -123,7 +123,7 @@ class LiveFigures:
 def _merged(figures: Iterable[Figures]) -> Figures:
     first, *others = figures
     for other in others:
-        first = first.and_also(other)
+        first = first.plus(other)
     return first
 
 

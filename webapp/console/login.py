@@ -5,7 +5,15 @@ from __future__ import annotations
 from flask import make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from webapp.console.access import COOKIE_PATH, closed, forget, is_local, is_password, is_signed_in, remember
+from webapp.console.access import (
+    COOKIE_PATH,
+    forget,
+    is_local,
+    is_password,
+    is_signed_in,
+    refused_page,
+    remember,
+)
 from webapp.console.attempts import WINDOW_S
 from webapp.console.blueprint import blueprint
 from webapp.console.state import current_console
@@ -21,7 +29,7 @@ def sign_in() -> Response:
     if is_local() or is_signed_in():
         return redirect(_next(), 303)
     if not current_console().password:
-        return closed()
+        return refused_page()
     return _form()
 
 
@@ -30,7 +38,7 @@ def sign_in_now() -> Response:
     """Checks the password."""
     console = current_console()
     if not console.password:
-        return closed()
+        return refused_page()
     if not console.attempts.allow(request.remote_addr or ""):
         response = _form(_("Too many tries. Wait a minute, then try again."), 429)
         response.headers["Retry-After"] = str(WINDOW_S)

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 
 from webapp.console.blueprint import blueprint
 from webapp.console.charts import sparkline
-from webapp.console.history import Sample, course
+from webapp.console.history import Sample, figures_over_time
 from webapp.console.live import Figures, Live
 from webapp.console.people import number_cell
 from webapp.console.probes import Health
@@ -98,7 +98,7 @@ def _parts(health: tuple[Health, ...], live: Live, samples: list[Sample]) -> lis
                 "rate": total.rate if total else None,
                 "p95_ms": total.p95_ms if total else None,
                 "errors": total.errors if total else 0,
-                "spark": sparkline(course(samples, f"rate {part}")),
+                "spark": sparkline(figures_over_time(samples, f"rate {part}")),
             }
         )
     return lines
@@ -131,7 +131,7 @@ def _figures_row(one: Figures, samples: list[Sample]) -> Row:
         "p50": number_cell(one.p50_ms, "{:.1f}"),
         "p95": number_cell(one.p95_ms, "{:.1f}"),
         "p99": number_cell(one.p99_ms, "{:.1f}"),
-        "spark": Cell(sparkline(course(samples, f"{one.service}/{one.method}"))),
+        "spark": Cell(sparkline(figures_over_time(samples, f"{one.service}/{one.method}"))),
     }
 
 

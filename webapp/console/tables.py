@@ -98,7 +98,7 @@ def make_table(name: str, caption: str, columns: Sequence[Column], rows: Sequenc
     heads = []
     for column in columns:
         now = ("descending" if down else "ascending") if column.key == by else "none"
-        turn = f"-{column.key}" if _goes_down_next(column, now) else column.key
+        turn = f"-{column.key}" if _next_is_descending(column, now) else column.key
         url = address({f"{name}_sort": turn, f"{name}_page": None}, name) if column.sortable else ""
         heads.append(Head(column, url, now))
     start = (page - 1) * ROWS
@@ -118,7 +118,7 @@ def address(changes: Mapping[str, str | None], anchor: str = "") -> str:
     )
 
 
-def _goes_down_next(column: Column, now: str) -> bool:
+def _next_is_descending(column: Column, now: str) -> bool:
     """Numbers show the largest first, texts begin with A; a second click turns it."""
     if now == "none":
         return column.kind == "number"

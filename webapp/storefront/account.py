@@ -24,7 +24,7 @@ from webapp.shopper import (
 from webapp.storefront.blueprint import blueprint
 from webapp.storefront.forms import PasswordForm, SignInForm, attributes_of, registration_form
 from webapp.storefront.personas import MAX_PAGE_TOKEN, personas
-from webapp.storefront.recording import take_along
+from webapp.storefront.recording import merge_visit
 from webapp.storefront.wording import noun
 from webapp.stores.accounts import Account
 
@@ -40,7 +40,7 @@ def sign_in_page() -> str:
 
 @blueprint.post("/signin")
 def sign_in_as() -> Response | tuple[str, int]:
-    """Become the demo shopper with the given id."""
+    """Sign in as the demo shopper with the given id."""
     shop, form = current_shop(), SignInForm()
     if not shop.demo_personas:
         abort(403)
@@ -63,7 +63,7 @@ def sign_in_as() -> Response | tuple[str, int]:
 
 @blueprint.post("/signin/password")
 def sign_in_with_password() -> Response | tuple[str, int]:
-    """Become the shopper of an account. What is wrong is not said, nor told by the time it takes."""
+    """Sign in by name and password. An unknown name and a wrong password get one answer, in the same time."""
     shop, form = current_shop(), PasswordForm()
     if form.validate():
         account = shop.stores.accounts.get(normal_login(form.login.data))
@@ -75,7 +75,7 @@ def sign_in_with_password() -> Response | tuple[str, int]:
 
 @blueprint.post("/signout")
 def sign_out_now() -> Response:
-    """Back to being anonymous, in a new session."""
+    """Sign out: the next page begins a new anonymous session."""
     sign_out()
     flash(_("You are signed out."))
     return redirect(url_for("shop.home"), 303)
@@ -112,9 +112,9 @@ def _create(shop: Shop, user: UserProfile, login: str, password: str) -> bool:
 
 
 def _signed_in(shop: Shop, user_id: str) -> Response:
-    """The session is the shopper's from here on; what the visitor did before comes along."""
+    """Sign in as the shopper and merge the anonymous visit before into what is stored of them."""
     visit = anonymous_id()
-    merged = not visit or take_along(shop, visit, user_id)
+    merged = not visit or merge_visit(shop, visit, user_id)
     sign_in(user_id)
     if not merged:
         flash(_("What you did before signing in could not be brought along."), "problem")

@@ -32,7 +32,7 @@ RAIL_SHOWN = 10
 SHARED_FRESH_S = 60.0
 SIMILAR_KEPT_S = 3600  # there are as many as products
 WINDOW_SHOPPER = "anon-shop-window"
-"""A visitor who never does anything: whose list is the same for everybody."""
+"""The user id that shared lists are asked for with: it has no events, so its lists are the same for all."""
 log = structlog.get_logger("webapp.feeds")
 
 

@@ -46,7 +46,7 @@ class PasswordForm(FlaskForm):  # type: ignore[misc]
 
 
 class DeleteForm(FlaskForm):  # type: ignore[misc]
-    """A yes that nobody says by mistake."""
+    """A box that has to be ticked before anything is deleted."""
 
     sure = BooleanField(
         _l("Yes, delete everything"), validators=[InputRequired(message=_l("Please tick the box first."))]

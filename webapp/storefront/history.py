@@ -38,7 +38,7 @@ log = structlog.get_logger("webapp.history")
 
 
 @dataclass(frozen=True)
-class Happening:
+class EventLine:
     """An event in words. `value`: what was paid, where that is known."""
 
     type: str
@@ -90,22 +90,22 @@ def _items(shop: Shop, item_ids: Iterable[str]) -> Mapping[str, Item]:
 
 def _days(
     events: Iterable[UserEvent], items: Mapping[str, Item], currency: str
-) -> list[tuple[str, list[Happening]]]:
+) -> list[tuple[str, list[EventLine]]]:
     """(day, its events) in the order given."""
-    days: list[tuple[str, list[Happening]]] = []
+    days: list[tuple[str, list[EventLine]]] = []
     for event in events:
         at = datetime.fromtimestamp(event.at_ms / 1000, timezone.utc)
         day = format_date(at, "full")
         if not days or days[-1][0] != day:
             days.append((day, []))
-        days[-1][1].append(_happening(event, items.get(event.item_id), at, currency))
+        days[-1][1].append(_event_line(event, items.get(event.item_id), at, currency))
     return days
 
 
-def _happening(event: UserEvent, item: Item | None, at: datetime, currency: str) -> Happening:
+def _event_line(event: UserEvent, item: Item | None, at: datetime, currency: str) -> EventLine:
     title = title_of(item, event.item_id)
     sentence = SENTENCES.get(event.type)
-    return Happening(
+    return EventLine(
         type=event.type,
         item_id=event.item_id,
         title=title,

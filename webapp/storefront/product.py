@@ -34,7 +34,7 @@ from webapp.storefront.feeds import (
     popular,
     similar,
 )
-from webapp.storefront.recording import event_id, record, record_shown, somebody_looks, token_of
+from webapp.storefront.recording import counts_as_view, event_id, record, record_shown, token_of
 from webapp.storefront.seen import Past, read_past
 from webapp.storefront.why import reason_of
 from webapp.storefront.wording import money, reason_text, title_of, value_text
@@ -149,7 +149,7 @@ def _shown_variants(shop: Shop, item: Item, own: list[Item]) -> tuple[Card, ...]
 
 def _record_visit(shop: Shop, shopper: Shopper, item: Item, token: str) -> None:
     """That this page was opened, by somebody whose browser holds a session of ours already."""
-    if somebody_looks():
+    if counts_as_view():
         record(shop, [_event(shopper, item.item_id, "click" if token else "view", token)])
 
 

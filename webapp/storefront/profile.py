@@ -89,5 +89,5 @@ def _attributes(shop: Shop, shopper: Shopper) -> Mapping[str, AttributeValue]:
 
 
 def _is_shared(shopper: Shopper) -> bool:
-    """Demo shoppers belong to everybody: one visitor must not delete them for the next."""
+    """Whether this is a demo shopper, whom all visitors share and none may delete."""
     return shopper.signed_in and not shopper.is_new

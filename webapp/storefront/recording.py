@@ -1,4 +1,4 @@
-"""Events on their way to the user service, and the anonymous past that comes along at sign-in."""
+"""Recording events with the user service, and merging an anonymous visit into a shopper at sign-in."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def token_of(text: str) -> str:
 
 
 def event_id(*parts: object) -> str:
-    """A name that the same happening always gets, so that it is stored once however often it is sent."""
+    """An id made of the parts of an event, so that it is stored once however often it is sent."""
     text = "\0".join(str(part) for part in parts)
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
@@ -44,8 +44,8 @@ def record(shop: Shop, events: Sequence[UserEvent]) -> bool:
     return True
 
 
-def somebody_looks() -> bool:
-    """Whether this request shows a page to somebody whose browser holds a session of ours already.
+def counts_as_view() -> bool:
+    """Whether this request shows a page in a browser that holds a session of ours already.
 
     Robots hold none, and a page fetched ahead may never be looked at: neither leaves anything behind.
     """
@@ -60,7 +60,7 @@ def record_shown(shop: Shop, shopper: Shopper, *lists: Iterable[Card]) -> None:
     To be called when the page is made. All its lists are one call; each card says by its token which list it
     is of, and one without a token (found by a search, seen before) is of none.
     """
-    if not somebody_looks():
+    if not counts_as_view():
         return
     shown = dict.fromkeys((card.token, card.item_id) for cards in lists for card in cards if card.token)
     batch = [
@@ -69,7 +69,7 @@ def record_shown(shop: Shop, shopper: Shopper, *lists: Iterable[Card]) -> None:
     shop.impressions.send(shop.services.user, batch, shop.call_timeout_s)
 
 
-def take_along(shop: Shop, anonymous_id: str, user_id: str) -> bool:
+def merge_visit(shop: Shop, anonymous_id: str, user_id: str) -> bool:
     """Make an anonymous visit part of a shopper's: events, cart, orders. Whether all of it succeeded.
 
     Each step may be done twice without harm: events keep their ids, or get one from what they say.

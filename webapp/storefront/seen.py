@@ -16,7 +16,7 @@ from webapp.storefront.wording import newest_types
 
 EVENTS_READ = 100
 SEEN_SHOWN = 10
-LOOKED = frozenset({"view", "click"})
+VIEW_TYPES = frozenset({"view", "click"})
 log = structlog.get_logger("webapp.seen")
 
 
@@ -44,7 +44,7 @@ def read_past(shop: Shop, shopper: Shopper) -> Past:
         log.warning("events.not_read", error=type(error).__name__, message=str(error))
         return Past()
     done = newest_types(events)
-    looked = {event.item_id: None for event in events if event.type in LOOKED}
+    looked = {event.item_id: None for event in events if event.type in VIEW_TYPES}
     ids = [item_id for item_id in looked if done[item_id] != "dislike"][: SEEN_SHOWN + 1]
     try:
         found = shop.stand_ins.items(ids, shop.call_timeout_s)[0] if ids else []

@@ -58,7 +58,7 @@ class Order:
 
 
 class CartChanged(Exception):
-    """The cart is no longer the one that is being ordered; look at it again."""
+    """The cart changed since the shopper reviewed the order."""
 
 
 class OrderStore(Protocol):

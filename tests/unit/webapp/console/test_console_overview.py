@@ -21,7 +21,7 @@ from tests.unit.webapp.console.conftest import app_of
 from tests.unit.webapp.console.world import make_world
 from webapp.console import publisher as publisher_of
 from webapp.console.attempts import Attempts
-from webapp.console.history import History, course
+from webapp.console.history import History, figures_over_time
 from webapp.console.live import LiveFigures
 
 pytestmark = pytest.mark.unit
@@ -172,12 +172,12 @@ def test_curves_appear_with_the_second_sample(
 def test_history_takes_one_sample_at_a_time_and_forgets_old_ones(store: redis.Redis) -> None:
     now = [1_000_000.0]
     history = History(store, clock=lambda: now[0])
-    assert course(history.add({"a": 1.0}), "a") == [1.0]
-    assert course(history.add({"a": 2.0}), "a") == [1.0]  # too soon
+    assert figures_over_time(history.add({"a": 1.0}), "a") == [1.0]
+    assert figures_over_time(history.add({"a": 2.0}), "a") == [1.0]  # too soon
     store.delete("ecrs:console:history:taken")
     now[0] += 10
     store.lpush("ecrs:console:history", "damaged")
-    assert course(history.add({"a": 3.0, "b": 1.0}), "b") == [None, 1.0]
+    assert figures_over_time(history.add({"a": 3.0, "b": 1.0}), "b") == [None, 1.0]
     now[0] += 1000
     assert history.add({}) == []
 
