@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -20,6 +19,7 @@ from services.user.client import UserClient
 from tests.integration.loads import load, prepared
 from tests.integration.programs import await_true
 from tests.support.releases import N_ITEMS, write_release
+from tests.support.repeated import Repeated
 from tests.support.served import served
 from tests.support.writers import Writers
 
@@ -28,35 +28,6 @@ pytestmark = pytest.mark.integration
 T = 5.0
 NAMES = ("tiny-20240101T000000Z", "tiny-20240102T000000Z")
 USERS = [f"u{number}" for number in range(30)]
-
-
-class Asking:
-    """Asks for lists, one after the other, until the end of the block."""
-
-    def __init__(self, recommend: RecommendClient) -> None:
-        self._recommend, self._stop = recommend, threading.Event()
-        self._thread = threading.Thread(target=self._run)
-        self.release = ""
-        self.answers = 0
-        self.failures: list[str] = []
-
-    def __enter__(self) -> Asking:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stop.wait(0.01):
-            try:
-                page = self._recommend.recommend(RecommendQuery("5", page_size=5), T)
-                assert len(page.items) == 5
-                self.release = page.release
-                self.answers += 1
-            except Exception as error:  # whatever it is, a shopper got no list
-                self.failures.append(repr(error))
 
 
 def data(folder: Path, brand: str) -> Path:
@@ -80,15 +51,20 @@ def test_ten_switches_and_loads_under_writes_and_deletions_undo_nothing(tmp_path
             stack.callback(target.close)
         users, items = UserClient(opened["user"]), ItemClient(opened["item"])
         item_ids = [f"i{number}" for number in range(0, N_ITEMS, 4)]
-        asking = Asking(RecommendClient(opened["recommend"]))
+        recommend, releases = RecommendClient(opened["recommend"]), [""]
+
+        def ask() -> None:
+            page = recommend.recommend(RecommendQuery("5", page_size=5), T)
+            assert len(page.items) == 5
+            releases.append(page.release)
+
+        asking = Repeated(ask, pause_s=0.01)
         with asking, Writers(users, items, USERS, item_ids, pause_s=0.01) as told:
             for number in range(10):
                 name = NAMES[(number + 1) % 2]
                 set_current(name, artifacts)
                 assert load(redis_url, "--data", loads[(number + 1) % 2]) == 0
-                await_true(
-                    lambda name=name: asking.release == name, 15.0, lambda: "no list of the new release"
-                )
+                await_true(lambda name=name: releases[-1] == name, 15.0, lambda: "no list of the new release")
                 time.sleep(0.1)
         assert asking.failures == []
         assert asking.answers > 50

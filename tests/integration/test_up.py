@@ -6,10 +6,9 @@ import json
 import os
 import signal
 import socket
-import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 import grpc
@@ -23,6 +22,7 @@ from services.common.rpc import Target
 from services.item.client import ItemClient
 from services.settings import PORTS, SERVICES
 from services.user.client import UserClient
+from tests.support.repeated import Repeated
 from tests.support.shop import Shop, free_offset
 from tests.support.writers import Writers
 
@@ -31,33 +31,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 PARTS = tuple(name for name in PORTS if name != "nginx" or nginx_program())
 
 
-class Load:
-    """Light load: asks about ten times a second, counts the answers and keeps what went wrong."""
-
-    def __init__(self, ask: Callable[[], None]) -> None:
-        self._ask, self._stop = ask, threading.Event()
-        self._thread = threading.Thread(target=self._run)
-        self.answers = 0
-        self.failures: list[str] = []
-
-    def __enter__(self) -> Load:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stop.wait(0.1):
-            try:
-                self._ask()
-                self.answers += 1
-            except (grpc.RpcError, OSError, AssertionError) as error:
-                self.failures.append(repr(error))
-
-
-def lists(shop: Shop) -> Load:
+def lists(shop: Shop) -> Repeated:
     """Load on `Recommend`: each answer a whole list."""
     channel = grpc.insecure_channel(
         f"127.0.0.1:{PORTS['recommend'] + shop.offset}", options=[("grpc.max_reconnect_backoff_ms", 500)]
@@ -68,17 +42,17 @@ def lists(shop: Shop) -> Load:
         answer = stub.Recommend(pb.RecommendRequest(user_id="1", page_size=5), timeout=5)
         assert len(answer.items) == 5
 
-    return Load(ask)
+    return Repeated(ask)
 
 
-def pages(url: str) -> Load:
+def pages(url: str) -> Repeated:
     """Load on the home page: each answer with products on it."""
 
     def ask() -> None:
         with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - our own address
             assert answer.read().count(b'action="/events"') >= 5
 
-    return Load(ask)
+    return Repeated(ask)
 
 
 def test_every_part_is_healthy_after_the_start(shop: Shop) -> None:
