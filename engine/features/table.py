@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from engine.features.hashing import canonical
 from engine.features.schema import FeatureSchema, as_number
+from engine.records import Record, category_path, record_id, record_shop
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float32]
@@ -20,8 +21,6 @@ STATS = (
     "popularity_14d", "popularity_90d", "buyers", "repeat_rate", "newness",
     "popularity_28d", "trend", "retention", "new_buyers", "last_sold", "popularity_3d", "popularity_7d",
 )  # fmt: skip
-
-Record = Mapping[str, Any]  # an item as in Redis: architecture, section 4
 
 
 @dataclass
@@ -84,7 +83,7 @@ def encode_items(schema: FeatureSchema, records: Sequence[Record]) -> tuple[list
     prices = np.full(len(records), np.nan, np.float32)
     hasher = schema.hasher
     for position, record in enumerate(records):
-        ids.append(canonical(record.get("sku_id", record.get("item_id"))))
+        ids.append(record_id(record))
         values = item_values(record)
         codes = [
             code for entry in schema.item_fields for code in entry.encode(values.get(entry.name), hasher)
@@ -110,8 +109,8 @@ def item_values(record: Record) -> dict[str, Any]:
     """Feature values by field name: a category level is known by its whole path, so that equal names in
     different departments stay apart."""
     values = dict(record)
-    values["shop"] = record.get("shop", record.get("shopid"))
-    path = record.get("category_path") or ([record["cate"]] if record.get("cate") else [])
+    values["shop"] = record_shop(record)
+    path = category_path(record)
     for level in range(1, len(path) + 1):
         values[f"category_{level}"] = "\x1f".join(canonical(part) for part in path[:level])
     return values

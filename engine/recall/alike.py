@@ -17,6 +17,7 @@ from engine.candidates import Floats
 from engine.features import FeatureSchema, canonical
 from engine.recall.content import ContentNeighbours
 from engine.recall.filters import Rows
+from engine.records import record_id
 
 MOST = 20_000
 """Items registered since whose lists are kept, at most: the first ones."""
@@ -50,7 +51,7 @@ class AlikeItems:
         count = 0
         with self._lock:
             for record in records:
-                name = canonical(record.get("sku_id", record.get("item_id")))
+                name = record_id(record)
                 full = len(self._since) >= MOST and name not in self._since
                 if name in self._place or full:
                     continue

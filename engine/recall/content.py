@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from engine.features import canonical
 from engine.features.text import TextHasher
+from engine.records import category_path
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float32]
@@ -71,8 +72,7 @@ class ContentIndex:
 def weighed_terms(record: Mapping[str, Any], hasher: TextHasher) -> tuple[npt.NDArray[np.uint32], FloatArray]:
     """Numbers of an item's terms and what their kinds weigh, [n] each."""
     words, parts, described = hasher.terms(record)
-    path = record.get("category_path") or ([record["cate"]] if record.get("cate") else [])
-    names = [canonical(name) for name in path]
+    names = [canonical(name) for name in category_path(record)]
     levels = {hasher.number("category", "\x1f".join(names[: n + 1])) for n in range(len(names))}
     brand = canonical(record.get("brand"))
     kinds = [

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.features import canonical
+from engine.records import category_path
 from engine.types import ItemFilter
 
 Mask = npt.NDArray[np.bool_]
@@ -41,8 +42,7 @@ class Catalogue:
         brands: dict[str, list[int]] = {}
         available: list[bool] = []
         for row, record in enumerate(records):
-            path = record.get("category_path") or ([record["cate"]] if record.get("cate") else [])
-            for name in {canonical(part) for part in path}:
+            for name in {canonical(part) for part in category_path(record)}:
                 categories.setdefault(name, []).append(row)
             brands.setdefault(canonical(record.get("brand")), []).append(row)
             available.append(record.get("available") is not False)

@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from engine.features import FeatureSchema, UserContext, canonical
+from engine.features import FeatureSchema, UserContext
 from engine.features.schema import as_number
 from engine.ids import canonical_id
 from engine.recall.filters import Catalogue, LiveSet, Mask, Rows
 from engine.recall.new_items import FloatArray, NewItemModel, Taken
 from engine.recall.new_items_store import StoredNewItems, bins_of
+from engine.records import record_id
 from engine.types import ItemFilter
 
 MOST = 20_000
@@ -87,7 +88,7 @@ class FreshItems:
             pool = self._pool
             named: dict[str, Mapping[str, Any]] = {}
             for record in records:
-                named.setdefault(_id(record), record)
+                named.setdefault(record_id(record), record)
             came = [item for item in named if item not in pool.place][: MOST - len(pool)]
             if came:
                 self._pool = self._longer(pool, came, [named[item] for item in came])
@@ -148,7 +149,3 @@ def _allowed(pool: _Pool, item_filter: ItemFilter, live: LiveSet, context: UserC
     places = (pool.place.get(item, len(pool)) for item in hidden)
     allowed[[place for place in places if place < len(pool)]] = False
     return allowed
-
-
-def _id(record: Mapping[str, Any]) -> str:
-    return canonical(record.get("sku_id", record.get("item_id")))

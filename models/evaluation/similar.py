@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 from rich.console import Console
 
+from engine.records import ID
 from models.evaluation.retail_command import data_arguments, prepared_folder
 from models.training import channels
 from models.training.catalogue import purchases_before, select_items
@@ -34,7 +35,7 @@ IntArray = npt.NDArray[np.int64]
 
 K = 10
 _TAIL = 0.1  # share of a release's items that is its tail
-_READ = ("sku_id", "title", "description")
+_READ = (ID, "title", "description")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse
 
-from engine.features import canonical
 from engine.features.text import TextHasher
 from engine.recall.content import KEPT, ContentIndex, ContentNeighbours, best, weighed_terms
+from engine.records import record_id
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float32]
@@ -54,7 +54,7 @@ def fit_content(
             own = near != begin + line  # an item of the release is not its own neighbour
             found, values = best(near[own], cosines[own], boosts, NEIGHBOURS)
             rows[begin + line, : len(found)], scores[begin + line, : len(found)] = found, values
-    ids = tuple(canonical(records[item].get("sku_id")) for item in others.tolist())
+    ids = tuple(record_id(records[item]) for item in others.tolist())
     return ContentNeighbours(index, ids, rows, scores)
 
 

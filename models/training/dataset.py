@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from engine.features import History, ItemTable, canonical
 from engine.features.context import ages_in_days
 from engine.features.schema import as_number
+from engine.records import CONTENT, FIELDS, ID, item_record
 from engine.vocabulary import EVENT_CODE, HISTORY_EVENT_TYPES
 
 if sys.version_info >= (3, 11):
@@ -118,7 +119,7 @@ def load_prepared(folder: Path, until: int | None = None) -> PreparedData:
         raise DataFault(f"{folder / 'events.parquet'}: no events to learn from")
     user_ids, profiles = _profiles(users, description)
     records = _records(items)
-    item_ids = [str(record["sku_id"]) for record in records]
+    item_ids = [str(record[ID]) for record in records]
     events, user_ids, profiles = _events(raw, user_ids, profiles, item_ids)
     settings = description.get("events", {})
     named = settings.get("weights", {})
@@ -151,18 +152,6 @@ def _text(value: Any) -> str | list[str]:
 
 def _records(items: Any) -> list[Record]:
     """Items as in Redis: architecture, section 4."""
-    content = ("description", "url", "image_url", "variant_of")
-    fixed = {
-        "item_id",
-        "title",
-        "category_path",
-        "brand",
-        "shop",
-        "price",
-        "available",
-        "listed_at",
-        *content,
-    }
     columns = {name: items[name] for name in items.column_names}
     if "listed_at" in columns:
         columns["listed_at"] = columns["listed_at"].cast("int64")
@@ -171,19 +160,19 @@ def _records(items: Any) -> list[Record]:
     for position, raw_id in enumerate(values["item_id"]):
         row = {name: column[position] for name, column in values.items()}
         path = [str(part) for part in row.get("category_path") or [] if part is not None]
-        record: Record = {
-            "sku_id": canonical(raw_id),
-            "brand": canonical(row.get("brand")),
-            "shopid": canonical(row.get("shop")),
-            "cate": path[-1] if path else "",
-            "title": row.get("title") or "",
-            "category_path": path,
-            "price": as_number(row.get("price")),  # NaN is no JSON
-            "available": row.get("available") is not False,
-            "listed_at": row.get("listed_at"),
-        }
-        record.update({k: str(row[k]) for k in content if row.get(k)})
-        record.update({k: _text(v) for k, v in row.items() if k not in fixed and v is not None})
+        further = {k: str(row[k]) for k in CONTENT if row.get(k)}
+        further |= {k: _text(v) for k, v in row.items() if k not in FIELDS and v is not None}
+        record = item_record(
+            canonical(raw_id),
+            title=row.get("title") or "",
+            category_path=path,
+            brand=canonical(row.get("brand")),
+            shop=canonical(row.get("shop")),
+            price=as_number(row.get("price")),  # NaN is no JSON
+            available=row.get("available") is not False,
+            listed_at=row.get("listed_at"),
+            further=further,
+        )
         records.append(record)
     return records
 

@@ -16,11 +16,12 @@ from data.canonical import items_schema, users_schema
 from data.dataset import Dataset, load_dataset
 from data.errors import DataError
 from engine.errors import InvalidArgument
+from engine.records import CONTENT
 from engine.types import AttributeValue, Item, profile_features
 from scripts.redis_load.problems import BadData, Problems
 from services.common.validate import check_attributes, check_id
 from services.item.codec import item_to_json
-from services.item.service import CONTENT, check_item
+from services.item.service import check_item
 
 BATCH_ROWS = 5_000
 ORIGINAL_USER = ("age", "sex", "city_level", "province", "city", "country")
@@ -120,11 +121,11 @@ def original_users(file: Path) -> Part:
 
 
 def original_items(file: Path) -> Part:
-    """The original's products.dat: sku_id:brand:shopid:cate."""
+    """The original's products.dat: item, brand, shop and category, separated by colons."""
 
     def rows(problems: Problems) -> Iterator[Row]:
-        for line, (sku_id, brand, shop, cate) in _lines(file, 4, problems):
-            item = Item(sku_id, category_path=(cate,) if cate else (), brand=brand, shop=shop)
+        for line, (item_id, brand, shop, leaf) in _lines(file, 4, problems):
+            item = Item(item_id, category_path=(leaf,) if leaf else (), brand=brand, shop=shop)
             try:
                 item = check_item("item", item)
             except InvalidArgument as error:

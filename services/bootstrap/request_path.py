@@ -12,19 +12,19 @@ from engine.snapshot import Snapshot
 from services.bootstrap.parts import Close, Part, app, closing, target
 from services.bootstrap.shared import Shared, Stage
 from services.common import keys, redis
-from services.common.original_context import ContextReader
 from services.common.ports import ItemPort, RankPort, RecallPort, UserPort
 from services.common.rpc import App, CallStats, request_id
 from services.item.client import ItemClient
 from services.item.codec import item_to_json
 from services.item.store import RedisItemStore
-from services.rank import original as rank_original
+from services.original import rank as original_rank
+from services.original import recall as original_recall
+from services.original import recommend as original_recommend
+from services.original.context import ContextReader
 from services.rank import server as rank_server
 from services.rank.client import RankClient
-from services.recall import original as recall_original
 from services.recall import server as recall_server
 from services.recall.client import RecallClient
-from services.recommend import original as recommend_original
 from services.recommend import server as recommend_server
 from services.recommend.client import RecommendClient
 from services.recommend.fallback import LastGoodList
@@ -140,7 +140,7 @@ def serve_recall(
 ) -> App:
     """Recall by both contracts; the original's names users, whose contexts are read from `user`."""
     contexts = ContextReader(user, shared.attribute_names)
-    servicers = [recall_server.servicer(part.service), recall_original.servicer(part.service, contexts)]
+    servicers = [recall_server.servicer(part.service), original_recall.servicer(part.service, contexts)]
     return app(shared, "recall", servicers, part.ready, closing(part.close, close), stats)
 
 
@@ -163,7 +163,7 @@ def serve_rank(
 ) -> App:
     """Rank by both contracts; the original's names users, whose contexts are read from `user`."""
     contexts = ContextReader(user, shared.attribute_names)
-    servicers = [rank_server.servicer(part.service), rank_original.servicer(part.service, contexts)]
+    servicers = [rank_server.servicer(part.service), original_rank.servicer(part.service, contexts)]
     return app(shared, "rank", servicers, part.ready, closing(part.close, close), stats)
 
 
@@ -193,7 +193,7 @@ def serve_recommend(
     """Recommend by both contracts."""
     servicers = [
         recommend_server.servicer(part.service),
-        recommend_original.servicer(part.service, shared.attribute_names),
+        original_recommend.servicer(part.service, shared.attribute_names),
     ]
     return app(shared, "recommend", servicers, part.ready, closing(part.close, close), stats)
 

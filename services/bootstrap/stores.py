@@ -6,14 +6,14 @@ from services.bootstrap.parts import Close, Part, app, closing, target
 from services.bootstrap.shared import Shared
 from services.common import redis
 from services.common.rpc import App, CallStats
-from services.item import original as item_original
 from services.item import server as item_server
 from services.item.client import ItemClient
 from services.item.search.feed import Popularity, SearchFeed
 from services.item.service import ItemService
 from services.item.store import RedisItemStore
+from services.original import item as original_item
+from services.original import user as original_user
 from services.settings import Settings
-from services.user import original as user_original
 from services.user import server as user_server
 from services.user.client import UserClient
 from services.user.service import UserService
@@ -44,7 +44,7 @@ def make_user(shared: Shared) -> Part[UserService]:
 
 def serve_user(shared: Shared, part: Part[UserService], close: Close, stats: CallStats | None = None) -> App:
     """The user service by both contracts; `close` is called after its own."""
-    servicers = [user_server.servicer(part.service), user_original.servicer(part.service)]
+    servicers = [user_server.servicer(part.service), original_user.servicer(part.service)]
     return app(shared, "user", servicers, part.ready, closing(part.close, close), stats)
 
 
@@ -84,5 +84,5 @@ def make_item(shared: Shared) -> Part[ItemService]:
 
 def serve_item(shared: Shared, part: Part[ItemService], close: Close, stats: CallStats | None = None) -> App:
     """The item service by both contracts; `close` is called after its own."""
-    servicers = [item_server.servicer(part.service), item_original.servicer(part.service)]
+    servicers = [item_server.servicer(part.service), original_item.servicer(part.service)]
     return app(shared, "item", servicers, part.ready, closing(part.close, close), stats)

@@ -6,27 +6,28 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from engine.records import CONTENT, FIELDS, category_path, item_record, record_shop
 from engine.types import AttributeValue, Item
-from services.item.service import CONTENT, RESERVED
 
 
 def item_to_json(item: Item) -> str:
     """The JSON object of `{id}##product_info`; what the original's readers want is text."""
     return json.dumps(
-        {
-            "sku_id": item.item_id,
-            "brand": item.brand,
-            "shopid": item.shop,
-            "cate": item.category_path[-1] if item.category_path else "",
-            "title": item.title,
-            "category_path": item.category_path,
-            "price": item.price,
-            "available": item.available,
-            "listed_at": item.listed_at_ms or None,
-            # Most items have none of these: what is empty is left out.
-            **{name: text for name in CONTENT if (text := getattr(item, name))},
-            **item.attributes,
-        },
+        item_record(
+            item.item_id,
+            title=item.title,
+            category_path=item.category_path,
+            brand=item.brand,
+            shop=item.shop,
+            price=item.price,
+            available=item.available,
+            listed_at=item.listed_at_ms or None,
+            # Most items have none of these contents: what is empty is left out.
+            further={
+                **{name: text for name in CONTENT if (text := getattr(item, name))},
+                **item.attributes,
+            },
+        ),
         ensure_ascii=False,
     )
 
@@ -36,21 +37,18 @@ def item_from_json(item_id: str, raw: str | bytes, *, available: bool) -> Item:
     values: Mapping[str, Any] = json.loads(raw)
     if not isinstance(values, dict):
         raise ValueError("not a JSON object")
-    path = values.get("category_path")
-    if path is None:
-        path = [values["cate"]] if values.get("cate") else []
     price = values.get("price")
     attributes: dict[str, AttributeValue] = {
         name: tuple(str(text) for text in value) if isinstance(value, list) else value
         for name, value in values.items()
-        if name not in RESERVED and isinstance(value, str | int | float | list)
+        if name not in FIELDS and isinstance(value, str | int | float | list)
     }
     return Item(
         item_id=item_id,
         title=str(values.get("title") or ""),
-        category_path=tuple(str(level) for level in path),
+        category_path=tuple(str(level) for level in category_path(values)),
         brand=str(values.get("brand") or ""),
-        shop=str(values.get("shopid") or ""),
+        shop=str(record_shop(values) or ""),
         price=float(price) if isinstance(price, int | float) else None,
         available=available,
         listed_at_ms=int(values.get("listed_at") or 0),

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from engine.errors import InvalidArgument, NotFound, Unavailable
 from engine.item_content import MAX_ADDRESS_BYTES, MAX_DESCRIPTION, is_picture_address, is_web_address
+from engine.records import FIELDS
 from engine.types import Category, Item, SearchQuery, SearchResult
 from services.common.validate import (
     check_attributes,
@@ -25,26 +26,7 @@ from services.item.search.columns import MAX_LEVELS
 from services.item.search.engine import SearchEngine
 from services.item.search.query import check_depth, check_query
 
-CONTENT = ("description", "url", "image_url", "variant_of")
-"""Texts of an item that are fields of their own, by their names in the stored JSON."""
 _LAST_MS = 253_402_300_799_999  # the end of the year 9999
-RESERVED = frozenset(
-    [
-        "item_id",
-        "sku_id",
-        "title",
-        "category_path",
-        "brand",
-        "shop",
-        "shopid",
-        "cate",
-        "price",
-        "available",
-        "listed_at",
-        *CONTENT,
-    ]
-)
-"""Names that an attribute cannot have: the stored JSON uses them."""
 
 
 class ItemStore(Protocol):
@@ -159,7 +141,7 @@ def check_item(path: str, item: Item) -> Item:
     check_range(f"{path}.listed_at_ms", item.listed_at_ms, 0, _LAST_MS)
     variant_of = _check_content(path, item)
     check_attributes(f"{path}.attributes", item.attributes)
-    if taken := RESERVED.intersection(item.attributes):
+    if taken := FIELDS.intersection(item.attributes):
         raise InvalidArgument(f"{path}.attributes.{min(taken)}", "is a field of its own, not an attribute")
     if (item_id, variant_of) == (item.item_id, item.variant_of):
         return item

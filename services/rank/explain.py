@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from engine.features import STATS, UserContext, cross_names
 from engine.features.cross import cross_features
+from engine.records import LEAF, SHOP
 from engine.release import Release
 from engine.types import Contribution, ItemExplanation
 from services.rank.groups import Group, Subject, groups_of
@@ -39,8 +40,8 @@ class Explainer:
         wanted = {entry.name for entry in release.schema.item_fields} | {
             "title",
             "category_path",
-            "cate",
-            "shopid",
+            LEAF,
+            SHOP,
         }
         self._records = [
             {name: value for name, value in record.items() if name in wanted}

@@ -15,6 +15,7 @@ from engine.features import FeatureSchema, Feed, canonical
 from engine.features.feeds import Column, columns_of
 from engine.features.table import item_values
 from engine.features.visits import USER_COLUMNS
+from engine.records import category_path
 
 ITEM_ITSELF = "this item itself"
 _MANY = 10.0
@@ -100,8 +101,7 @@ def _words(value: object) -> str:
 
 
 def _path(subject: Subject) -> str:
-    path = subject.record.get("category_path") or subject.record.get("cate")
-    return " › ".join(map(str, path)) if isinstance(path, list | tuple) else _words(path)
+    return " › ".join(map(str, category_path(subject.record))) or _words(None)
 
 
 def _price(subject: Subject) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from engine.records import LEAF
 from models.evaluation.methods.baselines.common import visits
 from models.evaluation.retail import RetailSplit
 from models.training.channels import popular
@@ -32,7 +33,7 @@ class CategoryPopularity:
         """Count. Items without a category are one category."""
         own = popular(split.train, half_life=28.0)
         record = {item: place for place, item in enumerate(split.data.item_ids)}
-        leaves = [str(split.data.records[record[item]].get("cate") or "") for item in split.item_ids]
+        leaves = [str(split.data.records[record[item]].get(LEAF) or "") for item in split.item_ids]
         leaf = np.unique(leaves, return_inverse=True)[1].ravel()
         mean = np.bincount(leaf, own) / np.bincount(leaf)
         self._scores = mean[leaf] + own / max(float(own.max(initial=1.0)), 1.0) * 1e-3

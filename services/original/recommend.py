@@ -12,9 +12,9 @@ from original import item_info_pb2
 
 from engine.errors import EcrsError
 from engine.types import RecommendedItem, RecommendQuery
-from services.common.original_context import MAX_LOG_ID, given_user
 from services.common.ports import RecommendPort
 from services.common.rpc import Servicer, remaining_s
+from services.original.context import MAX_LOG_ID, given_user
 
 PAGE_SIZE = 50
 _OK, _FAILED = 200, 500

@@ -8,9 +8,9 @@ from original import recall_pb2 as pb
 from original import recall_pb2_grpc as pb_grpc
 
 from engine.errors import EcrsError
-from services.common.original_context import MAX_LOG_ID, ContextReader
 from services.common.ports import RecallPort
 from services.common.rpc import Servicer, remaining_s
+from services.original.context import MAX_LOG_ID, ContextReader
 
 DEFAULT_NUM = 100  # for request_num 0
 _OK, _FAILED = 200, 500

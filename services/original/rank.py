@@ -9,10 +9,10 @@ from original import rank_pb2 as pb
 from original import rank_pb2_grpc as pb_grpc
 
 from engine.errors import EcrsError, InvalidArgument
-from services.common.original_context import MAX_LOG_ID, ContextReader
 from services.common.ports import RankPort
 from services.common.rpc import Servicer, remaining_s
 from services.common.validate import check_ids
+from services.original.context import MAX_LOG_ID, ContextReader
 
 _OK, _FAILED = 200, 500
 _NAMED = 20  # missing ids named in the text; more are counted
