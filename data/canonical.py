@@ -10,7 +10,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from data.dataset import Dataset, Feature
+from data.dataset import further_item_features
+from engine.dataset import Dataset, Feature
 from engine.ids import BLANKS
 
 EVENTS = pa.schema(
@@ -53,7 +54,7 @@ def users_schema(dataset: Dataset) -> Any:
 
 def items_schema(dataset: Dataset) -> Any:
     """Columns of items.parquet: the fixed ones, then one per further item feature."""
-    return pa.schema(ITEM_COLUMNS + [_feature_field(feature) for feature in dataset.further_item_features])
+    return pa.schema(ITEM_COLUMNS + [_feature_field(feature) for feature in further_item_features(dataset)])
 
 
 def _feature_field(feature: Feature) -> Any:

@@ -1,6 +1,6 @@
-"""`dataset.toml`: what a prepared dataset is called and which features its users and items have.
+"""Writing `dataset.toml`, and checking one strictly before `engine.dataset` reads it.
 
-Loading checks everything that later code relies on, so that a mistake is told here with file and key
+The checks cover everything that later code relies on, so that a mistake is told here with file and key
 instead of far away as a wrong shape.
 """
 
@@ -10,13 +10,13 @@ import math
 import re
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import tomli_w
 
 from data.errors import DataError
+from engine.dataset import DEFAULT_BUCKETS, Dataset, Feature, dataset_of, feature_of
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -24,7 +24,6 @@ else:  # pragma: no cover - the same parser under its older name
     import tomli as tomllib
 
 KINDS = ("categorical", "number", "multi")
-DEFAULT_BUCKETS = 64
 BUILT_IN_ITEM_FEATURES = frozenset({"brand", "shop", "price"})
 """Item features with a fixed column in items.parquet; so has each ``category_<level>``."""
 
@@ -45,47 +44,6 @@ _RESERVED = {
         "variant_of",
     },  # fmt: skip,
 }
-
-
-@dataclass(frozen=True)
-class Feature:
-    """One column that models may use and pages may show."""
-
-    name: str
-    kind: str = "categorical"
-    display: Mapping[str, str] = field(default_factory=dict)
-    """Language code to the name shown."""
-    values: tuple[str, ...] = ()
-    """What forms offer, in this order; empty: anything."""
-    buckets: int = DEFAULT_BUCKETS
-    """Hash buckets (categorical, multi)."""
-    boundaries: tuple[float, ...] = ()
-    """Ascending limits of a number's buckets; empty: chosen from the data."""
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """The content of a `dataset.toml`."""
-
-    name: str
-    title: str
-    positive: tuple[str, ...]
-    synthetic: bool = False
-    notice: str = ""
-    currency: str = ""
-    user_noun: str = "user"
-    weights: Mapping[str, float] = field(default_factory=dict)
-    user_features: tuple[Feature, ...] = ()
-    item_features: tuple[Feature, ...] = ()
-
-    @property
-    def further_item_features(self) -> tuple[Feature, ...]:
-        """Item features that have a column of their own in items.parquet."""
-        return tuple(f for f in self.item_features if not is_built_in(f.name))
-
-    def weight(self, event_type: str) -> float:
-        """How much one event of this type counts for popularity."""
-        return self.weights.get(event_type, 1.0)
 
 
 def is_built_in(name: str) -> bool:
@@ -115,23 +73,20 @@ def parse_dataset(raw: Mapping[str, Any], file: str) -> Dataset:
     name = head.text("name")
     if not _NAME.fullmatch(name):
         raise DataError(f"{file}: [dataset] name: use only a-z, 0-9, _ and -, not {name!r}")
+    for key in ("notice", "currency", "user_noun"):
+        head.text(key, "")
+    head.text("title")
+    head.flag("synthetic", False)
+    events.texts("positive", required=True)
     weights = events.table("weights", required=False)
-    dataset = Dataset(
-        name=name,
-        title=head.text("title"),
-        synthetic=head.flag("synthetic", False),
-        notice=head.text("notice", ""),
-        currency=head.text("currency", ""),
-        user_noun=head.text("user_noun", "user"),
-        positive=events.texts("positive", required=True),
-        weights={key: weights.number(key) for key in weights.raw},
-        user_features=_features(reader, "user_feature"),
-        item_features=_features(reader, "item_feature"),
-    )
+    for key in weights.raw:
+        weights.number(key)
+    _check_features(reader, "user_feature")
+    _check_features(reader, "item_feature")
     for known in (head, events):
         known.refuse_unknown()
     reader.refuse_unknown()
-    return dataset
+    return dataset_of(raw)
 
 
 def save_dataset(dataset: Dataset, path: Path) -> None:
@@ -161,13 +116,16 @@ def _feature_table(feature: Feature) -> dict[str, Any]:
     return table
 
 
-def _features(reader: TableReader, key: str) -> tuple[Feature, ...]:
-    features = tuple(parse_feature(table, key) for table in reader.tables(key))
-    names = [feature.name for feature in features]
+def _check_features(reader: TableReader, key: str) -> None:
+    names = [parse_feature(table, key).name for table in reader.tables(key)]
     for name in names:
         if names.count(name) > 1:
             raise DataError(f"{reader.file}: [[{key}]] name: {name!r} is there twice")
-    return features
+
+
+def further_item_features(dataset: Dataset) -> tuple[Feature, ...]:
+    """Item features that have a column of their own in items.parquet."""
+    return tuple(feature for feature in dataset.item_features if not is_built_in(feature.name))
 
 
 def parse_feature(table: TableReader, key: str) -> Feature:
@@ -181,19 +139,13 @@ def parse_feature(table: TableReader, key: str) -> Feature:
     boundaries = table.numbers("boundaries")
     if boundaries and (kind != "number" or list(boundaries) != sorted(set(boundaries))):
         raise table.error("boundaries", "are for kind number, ascending and without repeats")
-    buckets = int(table.number("buckets", DEFAULT_BUCKETS))
-    if buckets < 2:
+    if table.number("buckets", DEFAULT_BUCKETS) < 2:
         raise table.error("buckets", "must be at least 2")
-    feature = Feature(
-        name=name,
-        kind=kind,
-        display={language: display.text(language) for language in display.raw},
-        values=table.texts("values"),
-        buckets=buckets,
-        boundaries=boundaries,
-    )
+    for language in display.raw:
+        display.text(language)
+    table.texts("values")
     table.refuse_unknown()
-    return feature
+    return feature_of(table.raw)
 
 
 class TableReader:

@@ -22,7 +22,6 @@ from rich.markup import escape
 from rich.table import Table
 from tqdm import tqdm
 
-from data.dataset import Dataset
 from data.errors import DataError
 from data.rejects import Rejects
 from data.sources import SOURCES
@@ -30,6 +29,7 @@ from data.sources.base import Options, Source
 from data.sources.recorded import WithRecordedEvents
 from data.writer import PreparedWriter, restore
 from engine import ids
+from engine.dataset import Dataset
 
 DEFAULT_OUT = Path("data/prepared")
 

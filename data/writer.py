@@ -17,13 +17,14 @@ import pyarrow.parquet as pq
 
 from data.canonical import EVENTS, items_schema, users_schema
 from data.content import clean_content
-from data.dataset import Dataset, save_dataset
+from data.dataset import save_dataset
 from data.errors import DataError
 from data.event_checks import DayCounts
 from data.finishing import Finish, write_events
 from data.idset import IdSet
 from data.rejects import Rejects
 from data.sorter import EventSorter
+from engine.dataset import Dataset
 
 _BUFFER_ROWS = 100_000
 

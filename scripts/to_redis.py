@@ -42,7 +42,11 @@ from services.common.redis import BULK_TIMEOUT_S, Redis, connect
 from services.running import OtherCopyError, running_settings
 
 _ORIGINAL_DATASET = {
-    "dataset": {"name": "original", "title": "The original's users.dat and products.dat"},
+    "dataset": {
+        "name": "original",
+        "title": "The original's users.dat and products.dat",
+        "user_noun": "shopper",
+    },
     "user_feature": [{"name": name, "kind": "categorical"} for name in ORIGINAL_USER],
 }
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Protocol
 
 from data.columns import NULLS, Columns
-from data.dataset import Dataset, Feature
 from data.errors import DataError
 from data.rejects import Rejects
 from data.rows import TextFormat, read_rows
 from data.writer import PreparedWriter
+from engine.dataset import Dataset, Feature
 
 Progress = Callable[[str, int | None, str], AbstractContextManager[Callable[[int], None]]]
 """``progress(label, total, unit)`` shows a bar while open and yields the function that advances it."""

@@ -15,7 +15,6 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from data.dataset import Dataset
 from data.errors import DataError
 from data.parquet_rows import parquet_batches, parquet_rows
 from data.rejects import Reject
@@ -23,6 +22,7 @@ from data.sources.base import Options, Progress, categorical, number
 from data.sources.prices import accumulate, mean_prices
 from data.sources.titles import department, package, product_title, readable
 from data.writer import PreparedWriter
+from engine.dataset import Dataset
 
 EXCLUDED = frozenset({
     "FUEL", "MISCELLANEOUS", "COUPON", "TRAVEL & LEISURE", "CNTRL/STORE SUP", "PROD-WHS SALES",

@@ -15,9 +15,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from data.columns import Columns
-from data.dataset import Dataset
 from data.sources.base import Progress, categorical, number, stream
 from data.writer import PreparedWriter
+from engine.dataset import Dataset
 
 ACTIONS = {"1": "view", "2": "purchase", "3": "favorite", "4": "comment", "5": "cart"}
 

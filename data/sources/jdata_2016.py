@@ -16,11 +16,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from data.columns import NULLS, Columns
-from data.dataset import Dataset
 from data.rows import TextFormat
 from data.sources.base import Progress, categorical, stream
 from data.sources.jdata import one_level, product_titles
 from data.writer import PreparedWriter
+from engine.dataset import Dataset
 
 TAKEN_OUT = "taken out of the cart"
 ACTIONS = {"1": "view", "2": "cart", "3": TAKEN_OUT, "4": "purchase", "5": "favorite", "6": "click"}

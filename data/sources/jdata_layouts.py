@@ -6,13 +6,13 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from data.dataset import Dataset
 from data.errors import DataError
 from data.rows import no_progress, open_text
 from data.sources.base import Options, Progress, folder
 from data.sources.jdata import JData2019, is_sample
 from data.sources.jdata_2016 import JData2016
 from data.writer import PreparedWriter
+from engine.dataset import Dataset
 
 _PACKED = r"\.csv(\.gz|\.zip)?"
 _NAMES = {

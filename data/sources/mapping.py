@@ -12,7 +12,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from data.columns import Columns
-from data.dataset import Dataset
 from data.errors import DataError
 from data.finishing import RETURN, Finish
 from data.idset import IdSet
@@ -25,6 +24,7 @@ from data.sources.mapping_config import Mapped as Config
 from data.sources.mapping_filters import TAKE_BACK
 from data.sources.mapping_rows import Part, event_parts, only_products, where
 from data.writer import PreparedWriter
+from engine.dataset import Dataset
 
 Ints = npt.NDArray[np.int64]
 

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from data.dataset import Dataset, Feature, TableReader, is_built_in, parse_dataset, parse_feature, read_toml
+from data.dataset import TableReader, is_built_in, parse_dataset, parse_feature, read_toml
 from data.readers.table_file import TableFile
 from data.sources import mapping_filters
 from data.sources.mapping_filters import Condition, Exclude, Returns
 from data.sources.mapping_tables import has_source, parse_table_file
+from engine.dataset import Dataset, Feature
 from engine.ids import canonical_id
 from engine.vocabulary import EVENT_TYPES
 

@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from data.columns import Columns
-from data.dataset import Dataset
 from data.rows import TextFormat
 from data.sources.base import Options, Progress, categorical, find, folder, stream
 from data.writer import PreparedWriter
+from engine.dataset import Dataset
 
 GENRES = [
     "unknown",

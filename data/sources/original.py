@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from data.dataset import Dataset
 from data.rows import TextFormat
 from data.sources.base import Options, Progress, categorical, find, folder, stream
 from data.sources.jdata import DEMOGRAPHICS, one_level, product_titles
 from data.writer import PreparedWriter
+from engine.dataset import Dataset
 
 USERS = ("user_id", "age", "sex", "city_level", "province", "city", "country")
 PRODUCTS = ("sku_id", "brand", "shopid", "cate")

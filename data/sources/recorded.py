@@ -12,10 +12,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from data.canonical import EVENTS, canonical_ids
-from data.dataset import Dataset
 from data.errors import DataError
 from data.sources.base import Progress, Source
 from data.writer import PreparedWriter
+from engine.dataset import Dataset
 from engine.vocabulary import EVENT_TYPES
 
 _BATCH_ROWS = 100_000

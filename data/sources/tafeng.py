@@ -13,11 +13,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from data.columns import Columns
-from data.dataset import Dataset
 from data.errors import DataError
 from data.sources.base import Options, Progress, categorical, folder, number, stream
 from data.sources.prices import MeanPrices
 from data.writer import PreparedWriter
+from engine.dataset import Dataset
 
 COLUMNS = (
     "TRANSACTION_DT",

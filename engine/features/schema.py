@@ -9,6 +9,7 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Any, cast
 
+from engine.dataset import Dataset, Feature
 from engine.features.hashing import Hasher, canonical
 from engine.features.text import TextHasher
 from engine.vocabulary import EVENT_CODE, HISTORY_EVENT_TYPES
@@ -89,27 +90,25 @@ class FeatureSchema:
     @classmethod
     def from_dataset(
         cls,
-        dataset: Mapping[str, Any],
+        dataset: Dataset,
         *,
         cardinalities: Mapping[str, int] | None = None,
         boundaries: Mapping[str, Sequence[float]] | None = None,
         category_levels: int = 3,
         **settings: Any,
     ) -> FeatureSchema:
-        """The schema of a ``dataset.toml``. Raises ValueError.
+        """The schema of a dataset. Raises ValueError.
 
         ``cardinalities`` (distinct values seen, by feature) size the hash buckets, and ``boundaries`` are the
-        intervals, of features for which the file names none.
+        intervals, of features for which the dataset names none.
         """
         sizes, bounds = dict(cardinalities or {}), dict(boundaries or {})
-        levels = [{"name": f"category_{level}"} for level in range(1, category_levels + 1)]
-        always = (
-            [{"name": name} for name in ALWAYS_ITEM_FIELDS] + levels + [{"name": "price", "kind": "number"}]
-        )
-        named = {entry["name"]: dict(entry) for entry in dataset.get("item_feature", [])}
-        item_entries = [named.pop(entry["name"], entry) for entry in always] + list(named.values())
-        events = dataset.get("events", {})
-        positive = tuple(str(kind) for kind in events.get("positive", ["purchase"]))
+        levels = (f"category_{level}" for level in range(1, category_levels + 1))
+        always = [Feature(name, buckets=0) for name in (*ALWAYS_ITEM_FIELDS, *levels)]
+        always.append(Feature("price", "number"))
+        named = {feature.name: feature for feature in dataset.item_features}
+        item_features = [named.pop(feature.name, feature) for feature in always] + list(named.values())
+        positive = dataset.positive
         if not positive:
             raise ValueError("dataset.toml: [events] positive must name at least one event type")
         if unknown := [kind for kind in positive if kind not in EVENT_CODE]:
@@ -117,10 +116,10 @@ class FeatureSchema:
                 f"dataset.toml: [events] positive: {unknown[0]!r} is none of {', '.join(HISTORY_EVENT_TYPES)}"
             )
         return cls(
-            dataset=str(dataset["dataset"]["name"]),
+            dataset=dataset.name,
             positive=positive,
-            user_fields=tuple(_field(entry, sizes, bounds) for entry in dataset.get("user_feature", [])),
-            item_fields=tuple(_field(entry, sizes, bounds) for entry in item_entries),
+            user_fields=tuple(_field(feature, sizes, bounds) for feature in dataset.user_features),
+            item_fields=tuple(_field(feature, sizes, bounds) for feature in item_features),
             category_levels=category_levels,
             **settings,
         )
@@ -193,17 +192,12 @@ def as_number(value: object) -> float | None:
     return number if abs(number) < float("inf") else None
 
 
-def _field(
-    entry: Mapping[str, Any], sizes: Mapping[str, int], bounds: Mapping[str, Sequence[float]]
-) -> Field:
-    """A field from its entry in dataset.toml."""
-    name, kind = str(entry["name"]), str(entry.get("kind", "categorical"))
+def _field(feature: Feature, sizes: Mapping[str, int], bounds: Mapping[str, Sequence[float]]) -> Field:
+    """The field of a feature."""
+    name, kind = feature.name, feature.kind
     if kind == "number":
-        given = (
-            entry.get("boundaries")
-            or bounds.get(name)
-            or (PRICE_BOUNDARIES if name == "price" else range(1, 17))
-        )
+        usual = PRICE_BOUNDARIES if name == "price" else range(1, 17)
+        given = feature.boundaries or bounds.get(name) or usual
         ordered = tuple(sorted({float(bound) for bound in given}))
         return Field(name, kind, len(ordered) + 2, ordered)
     if kind not in ("categorical", "multi"):
@@ -211,7 +205,7 @@ def _field(
             f"dataset.toml: feature {name!r}: kind {kind!r} is none of categorical, number, multi"
         )
     # The file may ask for few buckets; with the data at hand, no more values share one than need be.
-    buckets = max(int(entry.get("buckets", 0)), _buckets_for(sizes[name]) if name in sizes else 0)
+    buckets = max(feature.buckets, _buckets_for(sizes[name]) if name in sizes else 0)
     buckets = buckets or DEFAULT_BUCKETS
     return Field(name, kind, max(buckets, 2), slots=MULTI_SLOTS if kind == "multi" else 1)
 

@@ -24,7 +24,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data.columns import Columns
-from data.dataset import Dataset
 from data.errors import DataError
 from data.parquet_rows import parquet_rows, read_parquet_rows
 from data.prepare import prepare
@@ -32,6 +31,7 @@ from data.rejects import Rejects
 from data.rows import TextFormat, no_progress, read_rows
 from data.sources.base import Progress, stream
 from data.writer import PreparedWriter
+from engine.dataset import Dataset
 from models.evaluation.retail import RetailSplit, binary, split
 from models.training.channels import Purchases
 from models.training.dataset import DataFault, PreparedData, load_prepared

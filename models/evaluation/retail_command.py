@@ -138,11 +138,10 @@ def _about(
     options: argparse.Namespace, question: LastDays | FixedFiles, found: RetailSplit, seeds: list[int]
 ) -> dict[str, Any]:
     """What the report says of the run before its figures."""
-    described = found.data.description["dataset"]
     about = {
         "protocol": options.protocol,
         "dataset": found.data.name,
-        "title": str(described.get("title", found.data.name)),
+        "title": found.data.dataset.title,
         "rows": len(found.data.events.at),
         "method": options.method,
         "on": options.on,
@@ -159,8 +158,8 @@ def _about(
         about["window"] = {"from": day(found.cut), "to": day(found.end - 1), "days": question.days}
     if options.method.startswith("pipeline"):
         about["config"] = options.config
-    if notice := described.get("notice"):
-        about["notice"] = str(notice)
+    if notice := found.data.dataset.notice:
+        about["notice"] = notice
     return about
 
 

@@ -42,19 +42,18 @@ def build_schema(data: PreparedData, records: Sequence[Record], config: TrainCon
     values = [item_values(record) for record in records]
     levels = min(max((len(record["category_path"]) for record in records), default=1) or 1, _MAX_LEVELS)
     names = {"brand", "shop", *(f"category_{level}" for level in range(1, levels + 1))}
-    described = data.description.get("item_feature", [])
-    names |= {entry["name"] for entry in described if entry.get("kind", "categorical") != "number"}
+    described = data.dataset.item_features
+    names |= {feature.name for feature in described if feature.kind != "number"}
     sizes = {name: _distinct(values, name) for name in names}
-    sizes |= {
-        e["name"]: _distinct(data.profiles, e["name"]) for e in data.description.get("user_feature", [])
-    }
-    numbers = {"price"} | {e["name"] for e in described if e.get("kind") == "number"}
+    of_users = data.dataset.user_features
+    sizes |= {feature.name: _distinct(data.profiles, feature.name) for feature in of_users}
+    numbers = {"price"} | {feature.name for feature in described if feature.kind == "number"}
     bounds = {name: _quantiles([v.get(name) for v in values]) for name in numbers}
-    user_numbers = [e["name"] for e in data.description.get("user_feature", []) if e.get("kind") == "number"]
+    user_numbers = [feature.name for feature in of_users if feature.kind == "number"]
     bounds |= {name: _quantiles([profile.get(name) for profile in data.profiles]) for name in user_numbers}
     buckets, length = _text_size(records, config)
     return FeatureSchema.from_dataset(
-        data.description,
+        data.dataset,
         cardinalities=sizes,
         boundaries={name: bound for name, bound in bounds.items() if bound},
         category_levels=levels,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,16 +12,12 @@ import numpy.typing as npt
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from engine.dataset import Dataset, dataset_from_toml
 from engine.features import History, ItemTable, canonical
 from engine.features.context import ages_in_days
 from engine.features.schema import as_number
 from engine.records import CONTENT, FIELDS, ID, item_record
 from engine.vocabulary import EVENT_CODE, HISTORY_EVENT_TYPES
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:  # pragma: no cover - the same parser under its older name
-    import tomli as tomllib
 
 IntArray = npt.NDArray[np.int64]
 Record = dict[str, Any]
@@ -60,7 +55,7 @@ class PreparedData:
     """A folder ``data/prepared/<dataset>/`` in memory."""
 
     toml_text: str
-    description: Mapping[str, Any]  # dataset.toml
+    dataset: Dataset
     user_ids: Sequence[str]
     profiles: Sequence[Mapping[str, str | list[str]]]
     item_ids: Sequence[str]
@@ -74,7 +69,7 @@ class PreparedData:
     @property
     def name(self) -> str:
         """The dataset's name."""
-        return str(self.description["dataset"]["name"])
+        return self.dataset.name
 
 
 @dataclass(frozen=True)
@@ -105,7 +100,7 @@ def load_prepared(folder: Path, until: int | None = None) -> PreparedData:
     """Read a prepared dataset; events at or after ``until`` (ms) are left out. Raises DataFault."""
     try:
         toml_text = (folder / "dataset.toml").read_text("utf-8")
-        description = tomllib.loads(toml_text)
+        dataset = dataset_from_toml(toml_text)
         users = pq.read_table(folder / "users.parquet")
         items = pq.read_table(folder / "items.parquet")
         raw = pq.read_table(folder / "events.parquet", columns=["user_id", "item_id", "type", "at"])
@@ -117,26 +112,21 @@ def load_prepared(folder: Path, until: int | None = None) -> PreparedData:
         raw = raw.filter(pc.less(raw["at"].cast("int64"), until))
     if raw.num_rows == 0:
         raise DataFault(f"{folder / 'events.parquet'}: no events to learn from")
-    user_ids, profiles = _profiles(users, description)
+    user_ids, profiles = _profiles(users, dataset)
     records = _records(items)
     item_ids = [str(record[ID]) for record in records]
     events, user_ids, profiles = _events(raw, user_ids, profiles, item_ids)
-    settings = description.get("events", {})
-    named = settings.get("weights", {})
-    positive = settings.get("positive", ["purchase"])
     return PreparedData(
-        *(toml_text, description, user_ids, profiles, item_ids, records, events),
+        *(toml_text, dataset, user_ids, profiles, item_ids, records, events),
         begin=int(events.at.min()),
         end=int(events.at.max()) + 1,
-        positive=np.array([kind in positive for kind in HISTORY_EVENT_TYPES]),
-        weights=np.array([float(named.get(kind, 1.0)) for kind in HISTORY_EVENT_TYPES]),
+        positive=np.array([kind in dataset.positive for kind in HISTORY_EVENT_TYPES]),
+        weights=np.array([dataset.weight(kind) for kind in HISTORY_EVENT_TYPES]),
     )
 
 
-def _profiles(
-    users: Any, description: Mapping[str, Any]
-) -> tuple[list[str], list[dict[str, str | list[str]]]]:
-    names = [str(entry["name"]) for entry in description.get("user_feature", [])]
+def _profiles(users: Any, dataset: Dataset) -> tuple[list[str], list[dict[str, str | list[str]]]]:
+    names = [feature.name for feature in dataset.user_features]
     columns = {name: users[name].to_pylist() for name in names if name in users.column_names}
     ids = [canonical(value) for value in users["user_id"].to_pylist()]
     profiles: list[dict[str, str | list[str]]] = []

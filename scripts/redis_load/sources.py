@@ -13,8 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data.canonical import items_schema, users_schema
-from data.dataset import Dataset, load_dataset
+from data.dataset import further_item_features, load_dataset
 from data.errors import DataError
+from engine.dataset import Dataset
 from engine.errors import InvalidArgument
 from engine.records import CONTENT
 from engine.types import AttributeValue, Item, profile_features
@@ -76,7 +77,7 @@ def prepared_users(folder: Path, dataset: Dataset) -> Part:
 def prepared_items(folder: Path, dataset: Dataset) -> Part:
     """items.parquet."""
     file = folder / "items.parquet"
-    names = [feature.name for feature in dataset.further_item_features]
+    names = [feature.name for feature in further_item_features(dataset)]
 
     def rows(problems: Problems) -> Iterator[Row]:
         for line, row in _table(file, items_schema(dataset)):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from engine.dataset import read_dataset
 from engine.features import STATS, UserContext, cross_names
 from engine.features.cross import cross_features
 from engine.records import LEAF, SHOP
@@ -17,11 +16,6 @@ from engine.release import Release
 from engine.types import Contribution, ItemExplanation
 from services.rank.groups import Group, Subject, groups_of
 from services.rank.loaded import LoadedRanker
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 _ROWS = 1_000  # asked of the network at once
 _CLIP = 1e-6
@@ -123,9 +117,8 @@ def _log_odds(scores: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
 
 def _display_names(release: Release) -> Mapping[str, str]:
     """English names of the features that the dataset's description names."""
-    described: dict[str, Any] = tomllib.loads((release.path / "dataset.toml").read_text("utf-8"))
+    dataset = read_dataset(release.path / "dataset.toml")
     return {
-        str(entry["name"]): str(entry.get("display", {}).get("en") or entry["name"].replace("_", " "))
-        for part in ("user_feature", "item_feature")
-        for entry in described.get(part, [])
+        feature.name: feature.display.get("en") or feature.name.replace("_", " ")
+        for feature in (*dataset.user_features, *dataset.item_features)
     }

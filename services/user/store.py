@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 
+from engine.dataset import Dataset, dataset_of
 from engine.features import EventColumns
 from services.common import keys
 from services.common.generations import LOADING, GenerationReader, Pipeline
@@ -46,7 +47,7 @@ class RedisUserStore:
         if not read_at or time.monotonic() - read_at > _SCHEMA_TTL_S:
             with redis_errors():
                 raw = self._redis.get(keys.DATASET)
-            schema = _schema_of(json.loads(raw)) if isinstance(raw, bytes) else None
+            schema = _schema_of(dataset_of(json.loads(raw))) if isinstance(raw, bytes) else None
             self._schema = (time.monotonic(), schema)
         return schema
 
@@ -200,9 +201,9 @@ def _unreadable(user_id: str, error: ValueError) -> None:
     log.warning("unreadable_events", user_id=user_id, error=str(error))
 
 
-def _schema_of(dataset: Mapping[str, Any]) -> UserSchema:
-    features = dataset.get("user_feature", [])
+def _schema_of(dataset: Dataset) -> UserSchema:
+    features = dataset.user_features
     return UserSchema(
-        names=frozenset(feature["name"] for feature in features),
-        numbers=frozenset(feature["name"] for feature in features if feature.get("kind") == "number"),
+        names=frozenset(feature.name for feature in features),
+        numbers=frozenset(feature.name for feature in features if feature.kind == "number"),
     )

@@ -173,7 +173,8 @@ def test_deleting_forgets_everything(users: UserPort) -> None:
 
 
 def test_attributes_that_the_dataset_does_not_have_are_refused(users: UserPort, redis_url: str) -> None:
-    dataset = {"user_feature": [{"name": "age", "kind": "categorical"}, {"name": "visits", "kind": "number"}]}
+    features = [{"name": "age", "kind": "categorical"}, {"name": "visits", "kind": "number"}]
+    dataset = {"dataset": {"name": "shop"}, "user_feature": features}
     redis.Redis.from_url(redis_url).set(keys.DATASET, json.dumps(dataset))
     users.upsert_users([UserProfile("ann", {"age": "25-34", "visits": 3.0})], T)
     assert users.get_user("ann", T).attributes == {"age": "25-34", "visits": 3.0}

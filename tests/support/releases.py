@@ -15,6 +15,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from engine.dataset import dataset_of
 from engine.features import STATS, FeatureSchema, ItemTable, cross_names
 from engine.recall.content import ContentNeighbours
 from engine.recall.content_store import write_content
@@ -82,7 +83,9 @@ def write_release(
         others: items of the data that are not in the release; given, it says which are alike in writing.
     """
     rng = np.random.default_rng(seed)
-    schema = FeatureSchema.from_dataset(DATASET, category_levels=2, n_item_ids=N_ITEMS, sequence_length=16)
+    schema = FeatureSchema.from_dataset(
+        dataset_of(DATASET), category_levels=2, n_item_ids=N_ITEMS, sequence_length=16
+    )
     table = ItemTable.from_records(schema, records(), DATA_END)
     for row, value in (popularity or {}).items():
         table.stats[row, STATS.index("popularity_90d")] = value

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 
 from flask import request
 
+from engine.dataset import Feature
 from engine.errors import InvalidArgument
 from engine.types import AttributeValue
 from services.common.validate import check_id
-from webapp.dataset import UserFeature
 from webapp.i18n import gettext as _
 
 FEATURE = "feature_"  # before a feature's name, so that one may be called `page`
@@ -71,7 +71,7 @@ class Form:
             self.problem(name, _("“%(value)s” is not one of these.", value=wrong[:MOST_SHOWN]))
         return tuple(one for one in allowed if one in given)
 
-    def features(self, features: Sequence[UserFeature]) -> dict[str, AttributeValue]:
+    def features(self, features: Sequence[Feature]) -> dict[str, AttributeValue]:
         """What was filled in of the dataset's user features."""
         found: dict[str, AttributeValue] = {}
         for feature in features:
@@ -135,7 +135,7 @@ class Who:
     asked: bool
 
 
-def read_who(form: Form, features: Sequence[UserFeature]) -> Who:
+def read_who(form: Form, features: Sequence[Feature]) -> Who:
     """The part of the form that all stages share."""
     who = Who(
         user_id=form.id("user_id"),

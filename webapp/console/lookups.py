@@ -104,7 +104,7 @@ def _lines(profile: UserProfile | None) -> list[tuple[str, str, str]]:
         return []
     dataset = current_shop().dataset.get()
     return [
-        (name, dataset.feature(name).label(), value_text(value))
+        (name, dataset.user_feature(name).label(), value_text(value))
         for name, value in sorted(profile.attributes.items())
     ]
 

@@ -8,6 +8,7 @@ from typing import Any
 from flask import render_template, url_for
 
 from engine.candidates import RecallResult
+from engine.dataset import Feature
 from engine.types import Item, ItemExplanation, Recommendation, RecommendQuery
 from engine.vocabulary import CHANNELS, SIMILAR_CHANNELS
 from webapp.console.asking import (
@@ -26,7 +27,6 @@ from webapp.console.stage_tables import candidate_table, flow_table, rank_table
 from webapp.console.state import rank_port, recall_port
 from webapp.console.tables import Table, address
 from webapp.console.trace import Trace, recording
-from webapp.dataset import UserFeature
 from webapp.i18n import gettext as _
 from webapp.shop import current_shop
 
@@ -162,7 +162,7 @@ def similar() -> tuple[str, int]:
 
 
 def _page(
-    name: str, form: Form, who: Who, features: Sequence[UserFeature], trace: Trace, **shown: object
+    name: str, form: Form, who: Who, features: Sequence[Feature], trace: Trace, **shown: object
 ) -> tuple[str, int]:
     """A stage's page for a user, with what it alone shows."""
     page = render_template(

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import structlog
 
+from engine.dataset import Dataset
 from engine.errors import EcrsError
 from engine.types import Item
-from webapp.dataset import DatasetInfo
 from webapp.shop import Shop
 from webapp.storefront.cards import drawing
 from webapp.storefront.recording import event_id
@@ -90,7 +90,7 @@ def read_basket(shop: Shop, cart: Cart) -> Basket:
     )
 
 
-def _row(line: Line, item: Item | None, dataset: DatasetInfo) -> Row:
+def _row(line: Line, item: Item | None, dataset: Dataset) -> Row:
     price = item.price if item else None
     return Row(
         item_id=line.item_id,

@@ -14,8 +14,8 @@ from flask import current_app, request
 from flask_wtf.csrf import generate_csrf
 from markupsafe import Markup, escape
 
+from engine.dataset import Dataset
 from engine.types import Item, RecommendedItem
-from webapp.dataset import DatasetInfo
 from webapp.i18n import language
 from webapp.photos import ImageOrigins, photo
 from webapp.pictures import depicts
@@ -49,7 +49,7 @@ class Card:
 def make_card(
     found: RecommendedItem,
     token: str,
-    dataset: DatasetInfo,
+    dataset: Dataset,
     reason: Callable[[RecommendedItem], str],
     why: str | None = None,
 ) -> Card:
@@ -73,7 +73,7 @@ def make_card(
     )
 
 
-def item_card(item: Item, dataset: DatasetInfo) -> Card:
+def item_card(item: Item, dataset: Dataset) -> Card:
     """The card of an item that nobody recommended: out of a search, or seen before."""
     return Card(
         item_id=item.item_id,

@@ -20,8 +20,8 @@ from wtforms import (
 from wtforms.validators import InputRequired, Length, Optional, ValidationError
 from wtforms.widgets import CheckboxInput, ListWidget
 
+from engine.dataset import Feature
 from engine.types import AttributeValue
-from webapp.dataset import UserFeature
 from webapp.i18n import gettext as _
 from webapp.i18n import language
 from webapp.i18n import lazy_gettext as _l
@@ -89,20 +89,18 @@ class CheckboxesField(SelectMultipleField):  # type: ignore[misc]
     option_widget = CheckboxInput()
 
 
-def registration_form(features: Sequence[UserFeature]) -> Any:
+def registration_form(features: Sequence[Feature]) -> Any:
     """The account's fields and one a feature; no field must be filled in."""
     return _with_features("RegistrationForm", AccountForm, features)()
 
 
-def profile_form(
-    features: Sequence[UserFeature], attributes: Mapping[str, AttributeValue] | None = None
-) -> Any:
+def profile_form(features: Sequence[Feature], attributes: Mapping[str, AttributeValue] | None = None) -> Any:
     """One field a feature, filled with what is known."""
     known = {PREFIX + name: _shown(value) for name, value in (attributes or {}).items()}
     return _with_features("ProfileForm", FlaskForm, features)(data=known)
 
 
-def attributes_of(form: Any, features: Sequence[UserFeature]) -> dict[str, AttributeValue]:
+def attributes_of(form: Any, features: Sequence[Feature]) -> dict[str, AttributeValue]:
     """What was filled in of a validated form, by feature."""
     given = {feature.name: form[PREFIX + feature.name].data for feature in features}
     return {
@@ -110,11 +108,11 @@ def attributes_of(form: Any, features: Sequence[UserFeature]) -> dict[str, Attri
     }
 
 
-def _with_features(name: str, base: type[Any], features: Sequence[UserFeature]) -> type[Any]:
+def _with_features(name: str, base: type[Any], features: Sequence[Feature]) -> type[Any]:
     return type(name, (base,), {PREFIX + feature.name: _field(feature) for feature in features})
 
 
-def _field(feature: UserFeature) -> Any:
+def _field(feature: Feature) -> Any:
     label, choices = feature.label(language()), [(value, value) for value in feature.values]
     if feature.kind == "number":
         return FloatField(label, validators=[Optional(), _finite])

@@ -6,8 +6,8 @@ somebody else cannot put words into the shop's mouth.
 
 from __future__ import annotations
 
+from engine.dataset import Dataset
 from engine.types import Reason
-from webapp.dataset import DatasetInfo
 from webapp.shopper import is_id
 
 PLAIN = frozenset({"for_you", "bought_again", "popular", "trending", "new"})
@@ -26,7 +26,7 @@ def why_code(reason: Reason) -> str:
     return f"g.{reason.segment}" if reason.kind == SEGMENT and reason.segment else ""
 
 
-def reason_of(code: str, dataset: DatasetInfo) -> Reason | None:
+def reason_of(code: str, dataset: Dataset) -> Reason | None:
     """The reason again, without the item's title; None for what is no code of ours."""
     if code in PLAIN:
         return Reason(code)
@@ -34,6 +34,6 @@ def reason_of(code: str, dataset: DatasetInfo) -> Reason | None:
     if letter in WITH_ITEM and is_id(rest):
         return Reason(WITH_ITEM[letter], item_id=rest)
     name, _, value = rest.partition("=")
-    if letter == "g" and value in dataset.feature(name).values:
+    if letter == "g" and value in dataset.user_feature(name).values:
         return Reason(SEGMENT, segment=rest)
     return None

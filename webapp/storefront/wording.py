@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from engine.dataset import Dataset
 from engine.types import AttributeValue, Item, Reason, UserEvent
 from engine.vocabulary import Degradation
-from webapp.dataset import DatasetInfo
 from webapp.i18n import gettext as _
 from webapp.i18n import language
 from webapp.i18n import lazy_gettext as _l
@@ -54,7 +54,7 @@ DEGRADED = {
 }
 
 
-def reason_text(reason: Reason, dataset: DatasetInfo, done: Mapping[str, str]) -> str:
+def reason_text(reason: Reason, dataset: Dataset, done: Mapping[str, str]) -> str:
     """Why an item is shown. `done`: the type of the shopper's newest event by item id, as far as known."""
     if reason.kind == "because_of_item" and (reason.item_title or reason.item_id):
         text = BECAUSE.get(done.get(reason.item_id, ""), _l("Because you bought %(title)s"))
@@ -72,10 +72,10 @@ def reason_text(reason: Reason, dataset: DatasetInfo, done: Mapping[str, str]) -
     return str(REASONS.get(reason.kind) or _("Picked for you"))
 
 
-def segment_text(segment: str, dataset: DatasetInfo) -> str:
+def segment_text(segment: str, dataset: Dataset) -> str:
     """`age=45-54` as "age 45-54"."""
     name, _, value = segment.partition("=")
-    return f"{dataset.feature(name).label(language()).lower()} {value}".strip()
+    return f"{dataset.user_feature(name).label(language()).lower()} {value}".strip()
 
 
 def newest_types(events: Iterable[UserEvent]) -> dict[str, str]:
@@ -117,22 +117,22 @@ def value_text(value: AttributeValue) -> str:
     return f"{value:g}" if isinstance(value, float) else value
 
 
-def profile_lines(attributes: Mapping[str, AttributeValue], dataset: DatasetInfo) -> list[tuple[str, str]]:
+def profile_lines(attributes: Mapping[str, AttributeValue], dataset: Dataset) -> list[tuple[str, str]]:
     """(name, value) of what is known of a shopper, in the dataset's order; the id is no feature."""
     order = [feature.name for feature in dataset.user_features]
     names = [name for name in order if name in attributes]
     names += sorted(name for name in attributes if name not in order and name != "user_id")
-    lines = ((dataset.feature(name).label(language()), value_text(attributes[name])) for name in names)
+    lines = ((dataset.user_feature(name).label(language()), value_text(attributes[name])) for name in names)
     return [(label, value) for label, value in lines if value]
 
 
-def noun(dataset: DatasetInfo) -> str:
+def noun(dataset: Dataset) -> str:
     """What one user is called."""
     known = NOUNS.get(dataset.user_noun)
     return str(known[0]) if known else dataset.user_noun
 
 
-def nouns(dataset: DatasetInfo) -> str:
+def nouns(dataset: Dataset) -> str:
     """What several users are called."""
     known = NOUNS.get(dataset.user_noun)
     return str(known[1]) if known else plural(dataset.user_noun)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.canonical import canonical_ids, items_schema, users_schema
-from data.dataset import Dataset, Feature
+from engine.dataset import Dataset, Feature
 from engine.ids import canonical_id
 
 pytestmark = pytest.mark.unit

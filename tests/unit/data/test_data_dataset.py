@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from data.dataset import Dataset, Feature, load_dataset, save_dataset
+from data.dataset import load_dataset, save_dataset
 from data.errors import DataError
 from data.sources import SOURCES
 from data.sources.base import Options
+from engine.dataset import Dataset, Feature
 
 pytestmark = pytest.mark.unit
 
@@ -86,3 +87,11 @@ def test_a_mistake_is_told_in_one_line_with_file_and_key(
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be read"):
         load_dataset(tmp_path / "none.toml")
+
+
+def test_toml_is_parsed_by_the_one_reader_of_descriptions_and_by_its_strict_checks_only() -> None:
+    root = Path(__file__).parents[3]
+    folders = ("engine", "data", "models", "services", "webapp", "scripts")
+    sources = [file for folder in folders for file in (root / folder).rglob("*.py")]
+    found = {str(file.relative_to(root)) for file in sources if "tomllib.loads" in file.read_text("utf-8")}
+    assert found == {"engine/dataset.py", "data/dataset.py"}

@@ -13,12 +13,12 @@ import pytest
 from data_files import JDATA, Run
 
 from data.canonical import EVENTS
-from data.dataset import Dataset
 from data.errors import DataError
 from data.prepare import main, prepare
 from data.sources import SOURCES
 from data.sources.base import Options, Progress
 from data.writer import PreparedWriter, lock
+from engine.dataset import Dataset
 
 pytestmark = pytest.mark.unit
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from engine.dataset import dataset_of
 from engine.features import DAY_MS, Event, FeatureEncoder, FeatureSchema, ItemTable, UserContext
 
 NOW = 1_500_000_000_000
@@ -39,7 +40,9 @@ def record(number: int) -> dict[str, Any]:
 
 @pytest.fixture
 def schema() -> FeatureSchema:
-    return FeatureSchema.from_dataset(DESCRIPTION, category_levels=2, n_item_ids=12, sequence_length=8)
+    return FeatureSchema.from_dataset(
+        dataset_of(DESCRIPTION), category_levels=2, n_item_ids=12, sequence_length=8
+    )
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from engine.dataset import dataset_of
 from engine.features import (
     DAY_MS,
     Event,
@@ -104,7 +105,7 @@ def test_a_schema_of_another_version_says_to_train_again_whatever_else_it_holds(
 
 def test_an_unknown_positive_type_is_named() -> None:
     with pytest.raises(ValueError, match="'gift'"):
-        FeatureSchema.from_dataset({**DESCRIPTION, "events": {"positive": ["gift"]}})
+        FeatureSchema.from_dataset(dataset_of({**DESCRIPTION, "events": {"positive": ["gift"]}}))
 
 
 def test_feeds_have_the_shapes_that_the_networks_expect(
@@ -226,9 +227,10 @@ def test_new_items_can_be_ranked(schema: FeatureSchema, context: UserContext) ->
 _PRINT_FEEDS = """
 from hashlib import sha256
 import numpy as np
+from engine.dataset import dataset_of
 from engine.features import FeatureEncoder, FeatureSchema, ItemTable, UserContext, Event
 from tests.unit.models.conftest import DESCRIPTION, NOW, record
-schema = FeatureSchema.from_dataset(DESCRIPTION, category_levels=2, n_item_ids=12)
+schema = FeatureSchema.from_dataset(dataset_of(DESCRIPTION), category_levels=2, n_item_ids=12)
 encoder = FeatureEncoder(schema, ItemTable.from_records(schema, [record(n) for n in range(12)], NOW))
 events = [Event(str(n % 5), "purchase", NOW - n * 10**8) for n in range(1, 40)]
 context = UserContext("u", {"age": "25-34", "hobbies": ["tea", "go"]}, events, NOW)

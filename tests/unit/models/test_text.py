@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from engine.dataset import dataset_of
 from engine.features import FeatureEncoder, FeatureSchema, ItemTable, text
 from engine.features.text import TextHasher, parts, words
 from models.registry import make_tower
@@ -35,7 +36,9 @@ def read(title: object, description: object = "") -> list[int]:
 @pytest.fixture
 def schema() -> FeatureSchema:
     settings = {"category_levels": 2, "n_item_ids": 12, "sequence_length": 8}
-    return FeatureSchema.from_dataset(DESCRIPTION, text_buckets=BUCKETS, text_length=LENGTH, **settings)
+    return FeatureSchema.from_dataset(
+        dataset_of(DESCRIPTION), text_buckets=BUCKETS, text_length=LENGTH, **settings
+    )
 
 
 def test_the_examples_in_the_docstrings_hold() -> None:

@@ -16,13 +16,14 @@ from flask_babel import Babel
 from flask_caching import Cache
 from werkzeug.datastructures import MultiDict
 
+from engine.dataset import Dataset, Feature, dataset_of
 from engine.errors import InvalidArgument, Unavailable
 from engine.types import Item, Reason
 from tests.unit.webapp.conftest import NOWHERE
 from webapp.assets import STATIC
 from webapp.cache import JsonSerializer, SharedCache
 from webapp.cache_counters import CacheCount, CacheCounters
-from webapp.dataset import DatasetInfo, DatasetSource, UserFeature, parse_info
+from webapp.dataset import NO_DATASET, DatasetSource
 from webapp.pictures import HUES, PLACEHOLDER, WORDS, drawn, picture
 from webapp.signing_key import FILE_NAME, SigningKeyError, signing_key
 from webapp.storefront.cards import drawing
@@ -153,11 +154,11 @@ def test_cached_bytes_are_json_and_never_unpickled() -> None:
 def test_the_description_is_read_from_the_prepared_folder_without_redis(tmp_path: Path) -> None:
     file = tmp_path / "dataset.toml"
     source = DatasetSource(NOWHERE, file)
-    assert source.get() == DatasetInfo()
+    assert source.get() == NO_DATASET
     file.write_text('[dataset]\nname = "demo"\n[[user_feature]]\nname = "city_level"\n')
     info = DatasetSource(NOWHERE, file).get()
     assert info.title == "demo"
-    assert info.feature("city_level").label() == "City level"
+    assert info.user_feature("city_level").label() == "City level"
 
 
 @pytest.mark.parametrize(
@@ -165,11 +166,11 @@ def test_the_description_is_read_from_the_prepared_folder_without_redis(tmp_path
 )
 def test_what_is_no_description_is_a_value_error(raw: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="dataset"):
-        parse_info(raw)
+        dataset_of(raw)
 
 
 def test_labels_are_in_the_language_asked_for() -> None:
-    feature = UserFeature("age", display={"en": "Age", "zh": "年龄"})
+    feature = Feature("age", display={"en": "Age", "zh": "年龄"})
     assert [feature.label(), feature.label("zh"), feature.label("fr")] == ["Age", "年龄", "Age"]
 
 
@@ -228,7 +229,9 @@ def test_every_kind_of_picture_has_a_symbol_and_colours() -> None:
     ],
 )
 def test_reasons_are_worded(reason: Reason, words: str) -> None:
-    dataset = DatasetInfo(user_noun="household", user_features=(UserFeature("age", display={"en": "Age"}),))
+    dataset = Dataset(
+        "shop", "Shop", user_noun="household", user_features=(Feature("age", display={"en": "Age"}),)
+    )
     assert reason_text(reason, dataset, {"2": "click", "1": "purchase"}) == words
 
 
@@ -250,12 +253,12 @@ def test_prices_have_their_currency() -> None:
 
 def test_a_form_takes_every_kind_of_feature() -> None:
     features = (
-        UserFeature("data", "categorical", values=("a", "b")),
-        UserFeature("validate", "number"),
-        UserFeature("likes", "multi", values=("x", "y", "z")),
-        UserFeature("tags", "multi"),
-        UserFeature("town", "categorical"),
-        UserFeature("unanswered", "number"),
+        Feature("data", "categorical", values=("a", "b")),
+        Feature("validate", "number"),
+        Feature("likes", "multi", values=("x", "y", "z")),
+        Feature("tags", "multi"),
+        Feature("town", "categorical"),
+        Feature("unanswered", "number"),
     )
     filled = MultiDict(
         [
@@ -288,4 +291,4 @@ def test_a_number_that_is_none_is_refused(number: str) -> None:
     app.config.update(SECRET_KEY=json.dumps("any"), WTF_CSRF_ENABLED=False)
     Babel(app)
     with app.test_request_context("/", method="POST", data={"feature_spend": number}):
-        assert not registration_form((UserFeature("spend", "number"),)).validate_on_submit()
+        assert not registration_form((Feature("spend", "number"),)).validate_on_submit()
