@@ -28,6 +28,7 @@ from services.recall.client import RecallClient
 from services.recommend import server as recommend_server
 from services.recommend.client import RecommendClient
 from services.recommend.fallback import LastGoodList
+from services.recommend.item_cache import ItemCache
 from services.recommend.service import RecommendService
 from services.recommend.snapshots import Snapshots
 from services.settings import Settings
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from engine.snapshot import Registered
     from services.rank.service import RankService
     from services.recall.service import RecallService
+
+_ITEM_STORE_TIMEOUT_S = 0.05
 
 
 def recall_client(settings: Settings) -> RecallClient:
@@ -174,9 +177,12 @@ def make_recommend(
     snapshots = Snapshots(shared.stage(Snapshot))
     fallback = LastGoodList(recall, snapshots.popular)
     fallback.open()
+    # A page waits for Redis no longer than asking the item service takes.
+    store = RedisItemStore(redis.connect(shared.settings.redis(), timeout_s=_ITEM_STORE_TIMEOUT_S))
+    items = ItemCache(item, store).open()
     service = RecommendService(
         user,
-        item,
+        items,
         recall,
         rank,
         snapshots,
@@ -184,7 +190,9 @@ def make_recommend(
         deadline_s=shared.settings.deadline_ms / 1e3,
         request_id=request_id.get,
     )
-    return Part(shared.reading(service), fallback.check_ready, fallback.close)
+    return Part(
+        shared.reading(service), fallback.check_ready, closing(items.close, store.close, fallback.close)
+    )
 
 
 def serve_recommend(

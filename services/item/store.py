@@ -55,6 +55,12 @@ class RedisItemStore:
             for at, item_id in enumerate(item_ids)
         ]
 
+    def unavailable(self, item_ids: Sequence[str]) -> list[bool]:
+        """Whether each item cannot be bought now."""
+        with redis_errors():
+            answer: Any = self._redis.smismember(keys.UNAVAILABLE, list(item_ids))
+        return [bool(gone) for gone in answer]
+
     def write(self, items: Sequence[Item]) -> None:
         """Create or replace items, all or none; under the original's keys too. No load undoes it."""
         values = {item.item_id: item_to_json(item) for item in items}

@@ -10,11 +10,12 @@ from threading import Lock
 import structlog
 
 from engine.candidates import NO_CANDIDATES, RecallResult
+from engine.chain import ItemStage
 from engine.errors import Unavailable
 from engine.features import UserContext
 from engine.types import Item
 from services.common.follower import Follower
-from services.common.ports import ItemPort, RecallPort
+from services.common.ports import RecallPort
 
 REFRESH_S = 15.0
 _RETRY_S = 1.0  # while there is no list yet
@@ -78,7 +79,7 @@ class LastGoodList:
 class RememberedItems:
     """The item stage, and the details that were read last, for when it does not answer. Thread-safe."""
 
-    def __init__(self, item: ItemPort) -> None:
+    def __init__(self, item: ItemStage) -> None:
         self._item = item
         self._last: OrderedDict[str, Item] = OrderedDict()
         self._lock = Lock()

@@ -10,13 +10,13 @@ from uuid import uuid4
 
 import structlog
 
-from engine.chain import Chain, List
+from engine.chain import Chain, ItemStage, List
 from engine.errors import DeadlineExceeded, EcrsError, InvalidArgument
 from engine.page import Policy
 from engine.run import Budgets, Run
 from engine.types import NO_FILTER, ItemFilter, Recommendation, RecommendQuery
 from engine.vocabulary import SIMILAR_CHANNELS, is_impersonal
-from services.common.ports import ItemPort, RankPort, RecallPort, UserPort
+from services.common.ports import RankPort, RecallPort, UserPort
 from services.common.validate import (
     check_attributes,
     check_channels,
@@ -49,7 +49,7 @@ class RecommendService:
     def __init__(
         self,
         user: UserPort,
-        item: ItemPort,
+        item: ItemStage,
         recall: RecallPort,
         rank: RankPort,
         snapshots: Snapshots,

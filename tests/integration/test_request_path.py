@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -128,7 +128,6 @@ def test_a_list_goes_through_all_parts_and_the_next_one_answers_a_click(system: 
     ("name", "missing"),
     [
         ("user", Degradation.USER),
-        ("item", Degradation.ITEM),
         ("recall", Degradation.CANDIDATES),
         ("rank", Degradation.RANK),
     ],
@@ -151,6 +150,21 @@ def test_a_killed_service_leaves_a_list_and_comes_back(
     system.await_healthy()
 
 
+def test_a_killed_item_service_is_missed_by_what_was_not_shown_before_only(system: System) -> None:
+    system.await_healthy()
+    program = system.services["item"]
+    program.kill()
+    known = system.ask()
+    assert all(shown.item for shown in known.items)
+    assert known.degraded == frozenset(), "details that are kept and followed are those of the store"
+    for _ in range(5):
+        longer = system.client.recommend(replace(QUERY, page_size=60), 1.0)
+        assert len(longer.items) == 60
+        assert longer.degraded == {Degradation.ITEM}
+    program.start()
+    system.await_healthy()
+
+
 def test_killed_milvus_leaves_a_full_list_and_comes_back(system: System) -> None:
     system.await_healthy()
     system.milvus.kill()
@@ -164,8 +178,13 @@ def test_killed_milvus_leaves_a_full_list_and_comes_back(system: System) -> None
 def test_killed_redis_leaves_a_list_with_the_details_seen_before_and_comes_back(system: System) -> None:
     system.await_healthy()
     system.redis.kill()
-    answers = [system.ask() for _ in range(5)]
+    answers = []
+    end = time.monotonic() + 1.5  # what is kept of items is used for a second at most
+    while time.monotonic() < end:
+        answers.append(system.ask())
+        time.sleep(0.1)
     assert all(len(answer.items) == 20 for answer in answers)
+    assert all(shown.item for shown in answers[-1].items)
     assert {Degradation.USER, Degradation.ITEM} <= answers[-1].degraded
     system.redis.start()
     system.await_healthy()
