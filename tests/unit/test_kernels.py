@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from engine import kernels
+from engine.dataset import dataset_of
 from engine.features import FeatureSchema, HistorySummary, ItemTable
 from engine.features.context import History
 from engine.features.cross import cross_features, cross_names
@@ -39,7 +40,9 @@ def make_table(neighbours: bool = True) -> ItemTable:
         }
         for row in range(N_ITEMS)
     ]
-    schema = FeatureSchema.from_dataset(DATASET, category_levels=2, n_item_ids=N_ITEMS, neighbour_items=12)
+    schema = FeatureSchema.from_dataset(
+        dataset_of(DATASET), category_levels=2, n_item_ids=N_ITEMS, neighbour_items=12
+    )
     table = ItemTable.from_records(schema, records, 1_000_000)
     table.stats[:] = rng.random((N_ITEMS, len(STATS)), np.float32)
     if neighbours:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from engine.dataset import dataset_of
 from engine.features import (
     DAY_MS,
     Event,
@@ -33,7 +34,7 @@ from tests.support.releases import DATA_END, DATASET, records, write_release
 
 pytestmark = pytest.mark.unit
 
-SCHEMA = FeatureSchema.from_dataset(DATASET, category_levels=2, n_item_ids=300)
+SCHEMA = FeatureSchema.from_dataset(dataset_of(DATASET), category_levels=2, n_item_ids=300)
 PLACES = 5
 # Item 0 has the neighbours 1, 2, 3; item 1 has 2 and 4.
 NEIGHBOURS = np.full((300, 3), -1, np.int32)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from engine import kernels
+from engine.dataset import dataset_of
 from engine.features import FeatureSchema, cross_names, rank_slots
 from engine.folded import FoldedRanker, first_layer_by_numpy
 from models.layers import Calibrated
@@ -27,7 +28,7 @@ DATASET = {
 def network(request: pytest.FixtureRequest) -> Calibrated:
     """A ranker with every parameter random, its intervals fitted to numbers with gaps and a constant one."""
     paddle.seed(7)
-    schema = FeatureSchema.from_dataset(DATASET, category_levels=2, n_item_ids=40)
+    schema = FeatureSchema.from_dataset(dataset_of(DATASET), category_levels=2, n_item_ids=40)
     config = DeepFmSettings(hidden=(24, 16), members=request.param, intervals=6)
     ranker = DeepFm(schema, config)
     for parameter in ranker.parameters():
