@@ -126,7 +126,7 @@ class Snapshot:
     ) -> None:
         self.name, self.table, self.vectors = name, table, vectors
         self.schema: FeatureSchema = table.schema
-        self.encoder = FeatureEncoder(table.schema, table)
+        self.encoder = FeatureEncoder(table.schema, table, None if release is None else release.rank_feeds)
         self.lists, self.segments = lists, segments
         self.ids = SnapshotIds(name, table)
         self._release, self._tower, self._search = release, tower, search
