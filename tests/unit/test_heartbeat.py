@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
 import pytest
 
 from services.common.rpc.heartbeat import HUNG_S, Pulse
+from services.common.rpc.serve import _hold
 from tests.support.redis_server import free_port
 
 pytestmark = pytest.mark.unit
@@ -90,6 +93,14 @@ def test_a_worker_that_hangs_is_replaced_and_the_other_goes_on() -> None:
         finally:
             parent.terminate()
             parent.wait(20)
+
+
+def test_a_port_that_a_connection_of_a_client_still_has_can_be_shared() -> None:
+    with socket.socket() as client, ExitStack() as held:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        client.bind(("127.0.0.1", 0))
+        port = client.getsockname()[1]
+        assert _hold(held, "127.0.0.1", port) == port
 
 
 def until(condition: Callable[[], bool], seconds: float = 20.0) -> bool:

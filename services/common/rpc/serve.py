@@ -152,7 +152,10 @@ def _supervise(build: Callable[[], Sequence[App]], listen: Listen) -> int:
     for signum in _STOP_SIGNALS:
         signal.signal(signum, on_signal)
     with ExitStack() as held:
-        ports = (Port(_hold(held, listen.host, port.number), port.threads) for port in listen.ports)
+        try:
+            ports = [Port(_hold(held, listen.host, port.number), port.threads) for port in listen.ports]
+        except OSError as error:
+            return _fail(f"cannot listen on {listen.host}: {error}")
         listen = replace(listen, ports=tuple(ports))
         workers: dict[int, _Worker] = {}
         code = 0
@@ -182,6 +185,7 @@ def _supervise(build: Callable[[], Sequence[App]], listen: Listen) -> int:
 def _hold(held: ExitStack, host: str, port: int) -> int:
     """Bind a port that others may share, until `held` is closed; the port, chosen here for 0."""
     one = held.enter_context(socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET))
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections of before may still be known
     one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     one.bind((host, port))
     return int(one.getsockname()[1])
