@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 
 import structlog
 
+# Made once: json.dumps with options of its own makes an encoder for each line.
+_ENCODER = json.JSONEncoder(ensure_ascii=False, default=repr)
 _LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40}
 
 
@@ -22,7 +25,7 @@ def configure(level: str = "INFO", form: str = "json", **fields: str) -> None:
     # Libraries (grpc, redis) speak through the standard logging; only their warnings matter here.
     logging.basicConfig(level=max(numeric, logging.WARNING), stream=sys.stderr, force=True)
     renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer(ensure_ascii=False)
+        structlog.processors.JSONRenderer(_encode)
         if form == "json"
         else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     )
@@ -39,6 +42,10 @@ def configure(level: str = "INFO", form: str = "json", **fields: str) -> None:
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=True,
     )
+
+
+def _encode(event: structlog.typing.EventDict, **_: object) -> str:
+    return _ENCODER.encode(event)
 
 
 def _add_fields(fields: dict[str, str]) -> structlog.typing.Processor:

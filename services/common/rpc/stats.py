@@ -45,15 +45,22 @@ class CallStats:
         self._calls = Counter(
             "ecrs_rpc_calls", "Calls served, by status.", ["method", "code"], registry=self.registry
         )
+        # Found once a method and status: a look-up among labels costs as much as counting
+        self._series: dict[tuple[str, str], tuple[Histogram, Counter]] = {}
         self._clock = clock
         # Totals by RPC at times past, oldest first: the last minute is now less the newest that is older
         self._past: deque[tuple[float, Mapping[str, _Total]]] = deque([(clock(), {})])
 
     def observe(self, method: str, code: str, seconds: float) -> None:
         """A call of /package.Service/Method ended with a status."""
-        name = method.rpartition("/")[2]
-        self._took.labels(name).observe(seconds)
-        self._calls.labels(name, code).inc()
+        series = self._series.get((method, code))
+        if series is None:
+            name = method.rpartition("/")[2]
+            series = self._took.labels(name), self._calls.labels(name, code)
+            self._series[method, code] = series
+        took, calls = series
+        took.observe(seconds)
+        calls.inc()
 
     def last_minute(self) -> dict[str, dict[str, float]]:
         """By RPC: `count`, `errors`, `p50_ms`, `p95_ms`, `p99_ms`; RPCs without a call are left out.
