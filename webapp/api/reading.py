@@ -16,7 +16,7 @@ from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 from webapp.api.inputs import Input, PathId
 
 MAX_BODY_BYTES = 1024 * 1024
-_WHOLE = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
+_WHOLE = re.compile(r"-?(?:0|[1-9][0-9]{0,99})")  # a page size may be any number; others have their limits
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,30})(?:\.[0-9]{1,30})?(?:[eE][+-]?[0-9]{1,3})?")
 _PATH_ID: TypeAdapter[str] = TypeAdapter(PathId)
 

@@ -57,6 +57,12 @@ def test_a_page_has_the_default_size_for_0_and_never_more_than_the_most(size: in
     assert SearchParameters.model_validate({"page_size": size}).page_size == length
 
 
+@pytest.mark.parametrize("path", ["/api/v1/items", "/api/v1/search"])
+def test_a_page_size_of_an_address_may_be_any_number(path: str, api: FlaskClient) -> None:
+    listed = api.get(f"{path}?page_size=100").get_json()["items"]
+    assert api.get(f"{path}?page_size={10**30}").get_json()["items"] == listed
+
+
 def test_a_list_by_id_has_details_reasons_and_a_token(api: FlaskClient) -> None:
     answer = api.get("/api/v1/recommendations?user_id=1&page_size=3").get_json()
 
