@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from engine.features import UserContext, canonical
 from engine.ids import canonical_ids
-from engine.vocabulary import Degradation
+from engine.vocabulary import DEFAULT_CANDIDATES, DEFAULT_PAGE, Degradation
 
 AttributeValue = str | float | tuple[str, ...]
 """A category, a number, or several categories."""
@@ -67,7 +67,7 @@ class SearchQuery:
     price_min: float | None = None
     price_max: float | None = None
     order: str = ""
-    page_size: int = 20
+    page_size: int = DEFAULT_PAGE
     page_token: str = ""
     include_unavailable: bool = False
     variant_of: str = ""
@@ -160,10 +160,10 @@ class RecommendQuery:
     user_id: str = ""
     profile: Mapping[str, AttributeValue] | None = None
     session_item_ids: tuple[str, ...] = ()
-    page_size: int = 20
+    page_size: int = DEFAULT_PAGE
     filter: ItemFilter = NO_FILTER
     placement: str = "home"
-    candidate_count: int = 200
+    candidate_count: int = DEFAULT_CANDIDATES
     channels: tuple[str, ...] = ()
 
 

@@ -25,6 +25,24 @@ EVENT_CODE = {name: code for code, name in enumerate(HISTORY_EVENT_TYPES)}
 MAX_HISTORY = 1_000
 """Events of a shopper that are kept, read for a request and sent with a context, at most."""
 
+DEFAULT_PAGE, MAX_PAGE = 20, 100
+"""Elements of one page of a list."""
+
+DEFAULT_CANDIDATES, MIN_CANDIDATES, MAX_CANDIDATES = 200, 50, 500
+"""Candidates that are ranked for a page."""
+
+DEFAULT_TOP_K, DEFAULT_SIMILAR, MAX_TOP_K = 200, 20, 1_000
+"""Candidates that recall is asked for: for a shopper, for an item, and at most."""
+
+MAX_BATCH = 1_000
+"""Elements of one request that reads or writes several."""
+
+MAX_SESSION_ITEMS = 50
+"""Items of an anonymous session that a request brings."""
+
+MAX_FILTER_VALUES, MAX_EXCLUDED = 100, 1_000
+"""Values of one field of a filter; items that it excludes."""
+
 CHANNELS = ("two_tower", "item_to_item", "bought_again", "popular", "segment", "trending", "new")
 """Recall channels in the order of preference when two give an item the same place."""
 

@@ -28,6 +28,7 @@ from engine.types import (
     UserEvent,
     UserProfile,
 )
+from engine.vocabulary import DEFAULT_PAGE
 
 
 @runtime_checkable
@@ -140,7 +141,7 @@ class RecommendPort(Protocol):
         self,
         item_id: str,
         timeout_s: float,
-        page_size: int = 20,
+        page_size: int = DEFAULT_PAGE,
         item_filter: ItemFilter = NO_FILTER,
         placement: str = "similar",
         channels: Sequence[str] = (),

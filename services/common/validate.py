@@ -10,16 +10,18 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from engine.errors import InvalidArgument
 from engine.ids import MAX_ID_BYTES, canonical_id, id_problem, name_problem
 from engine.types import AttributeValue, ItemFilter
-from engine.vocabulary import CHANNELS
+from engine.vocabulary import (
+    CHANNELS,
+    DEFAULT_PAGE,
+    MAX_BATCH,
+    MAX_EXCLUDED,
+    MAX_FILTER_VALUES,
+    MAX_PAGE,
+)
 
 MAX_TEXT_BYTES = 1024
 MAX_ATTRIBUTES = 64
 MAX_TEXTS = 64
-MAX_BATCH = 1000
-MAX_PAGE = 100
-DEFAULT_PAGE = 20
-MAX_FILTER_VALUES = 100
-MAX_EXCLUDED = 1000
 
 
 def check_id(field: str, value: str) -> str:

@@ -18,10 +18,8 @@ from engine.recall.filters import LiveSet
 from engine.recall.merge import Quotas
 from engine.snapshot import Snapshot
 from engine.types import NO_FILTER, ItemFilter
-from engine.vocabulary import SIMILAR_CHANNELS
+from engine.vocabulary import DEFAULT_SIMILAR, DEFAULT_TOP_K, MAX_TOP_K, SIMILAR_CHANNELS
 from services.common.validate import check_channels, check_filter, check_id, coerced_page_size
-
-DEFAULT_TOP_K, DEFAULT_SIMILAR, MAX_TOP_K = 200, 20, 1_000
 
 log = structlog.get_logger(__name__)
 

@@ -8,6 +8,7 @@ from ecrs.recommend.v1 import recommend_service_pb2 as pb
 from ecrs.recommend.v1 import recommend_service_pb2_grpc as pb_grpc
 
 from engine.types import NO_FILTER, ItemFilter, Reason, Recommendation, RecommendedItem, RecommendQuery
+from engine.vocabulary import DEFAULT_PAGE
 from services.common import convert
 from services.common.rpc import Target
 from services.item.messages import item_from_proto
@@ -52,7 +53,7 @@ class RecommendClient:
         self,
         item_id: str,
         timeout_s: float,
-        page_size: int = 20,
+        page_size: int = DEFAULT_PAGE,
         item_filter: ItemFilter = NO_FILTER,
         placement: str = "similar",
         channels: Sequence[str] = (),

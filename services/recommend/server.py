@@ -8,12 +8,11 @@ from ecrs.recommend.v1 import recommend_service_pb2 as pb
 from ecrs.recommend.v1 import recommend_service_pb2_grpc as pb_grpc
 
 from engine.types import RecommendedItem, RecommendQuery
+from engine.vocabulary import DEFAULT_CANDIDATES
 from services.common import convert
 from services.common.ports import RecommendPort
 from services.common.rpc import Servicer, remaining_s
 from services.item.messages import item_to_proto
-
-DEFAULT_CANDIDATES = 200
 
 
 class RecommendServicer(pb_grpc.RecommendServiceServicer):

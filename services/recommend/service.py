@@ -15,7 +15,14 @@ from engine.errors import DeadlineExceeded, EcrsError, InvalidArgument
 from engine.page import Policy
 from engine.run import Budgets, Run
 from engine.types import NO_FILTER, ItemFilter, Recommendation, RecommendQuery
-from engine.vocabulary import SIMILAR_CHANNELS, is_impersonal
+from engine.vocabulary import (
+    DEFAULT_PAGE,
+    MAX_CANDIDATES,
+    MAX_SESSION_ITEMS,
+    MIN_CANDIDATES,
+    SIMILAR_CHANNELS,
+    is_impersonal,
+)
 from services.common.ports import RankPort, RecallPort, UserPort
 from services.common.validate import (
     check_attributes,
@@ -30,8 +37,6 @@ from services.recommend.attribution import Attribution, make_token
 from services.recommend.fallback import LastGoodList, RememberedItems
 from services.recommend.snapshots import Snapshots
 
-MAX_SESSION_ITEMS = 50
-CANDIDATES = (50, 500)
 _PLACEMENT = re.compile(r"[a-z0-9_-]{1,64}")
 
 log = structlog.get_logger(__name__)
@@ -87,7 +92,7 @@ class RecommendService:
         self,
         item_id: str,
         timeout_s: float,
-        page_size: int = 20,
+        page_size: int = DEFAULT_PAGE,
         item_filter: ItemFilter = NO_FILTER,
         placement: str = "similar",
         channels: Sequence[str] = (),
@@ -122,13 +127,13 @@ class RecommendService:
         if query.profile:
             check_attributes("profile.attributes", query.profile, self._snapshots.attribute_names())
         if len(query.session_item_ids) > MAX_SESSION_ITEMS:
-            count = len(query.session_item_ids)
-            raise InvalidArgument("session_item_ids", f"has {count} elements, allowed are at most 50")
+            problem = f"has {len(query.session_item_ids)} elements, allowed are at most {MAX_SESSION_ITEMS}"
+            raise InvalidArgument("session_item_ids", problem)
         session = tuple(
             check_id(f"session_item_ids[{place}]", item_id)
             for place, item_id in enumerate(query.session_item_ids)
         )
-        check_range("candidate_count", query.candidate_count, *CANDIDATES)
+        check_range("candidate_count", query.candidate_count, MIN_CANDIDATES, MAX_CANDIDATES)
         page_size = coerced_page_size(query.page_size)
         _check_page(query.filter, query.placement, timeout_s)
         return replace(query, user_id=user_id, session_item_ids=session, page_size=page_size)

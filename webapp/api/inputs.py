@@ -25,7 +25,18 @@ from pydantic_core import CoreSchema
 
 from engine.ids import NO_IDS, canonical_id, id_problem
 from engine.types import AttributeValue, ItemFilter
-from services.common.validate import DEFAULT_PAGE, MAX_PAGE, coerced_page_size
+from engine.vocabulary import (
+    DEFAULT_CANDIDATES,
+    DEFAULT_PAGE,
+    MAX_BATCH,
+    MAX_CANDIDATES,
+    MAX_EXCLUDED,
+    MAX_FILTER_VALUES,
+    MAX_PAGE,
+    MAX_SESSION_ITEMS,
+    MIN_CANDIDATES,
+)
+from services.common.validate import coerced_page_size
 
 ID = r"^(?:[\x20-\x7e]{1,256}|[^\x00-\x1f\x7f-\x9f]{1,64})$"
 PATH_ID = r"^(?:[\x20-\x2e\x30-\x7e]{1,256}|[^\x00-\x1f/\x7f-\x9f]{1,64})$"
@@ -98,7 +109,7 @@ PageSize = Annotated[
     _WHOLE,
     AfterValidator(_page_size),
 ]
-CandidateCount = Annotated[int, Field(ge=50, le=500), _WHOLE]
+CandidateCount = Annotated[int, Field(ge=MIN_CANDIDATES, le=MAX_CANDIDATES), _WHOLE]
 Depth = Annotated[int, Field(ge=1, le=8), _WHOLE]
 Moment = Annotated[int, Field(ge=0, le=MAX_MS), _WHOLE]
 PageToken = Annotated[
@@ -135,11 +146,11 @@ class NoQuery(Input):
 class Filter(Input):
     """Which items may be shown; what is absent does not restrict."""
 
-    categories: Annotated[tuple[Text, ...], Field(max_length=100)] = ()
-    brands: Annotated[tuple[Text, ...], Field(max_length=100)] = ()
+    categories: Annotated[tuple[Text, ...], Field(max_length=MAX_FILTER_VALUES)] = ()
+    brands: Annotated[tuple[Text, ...], Field(max_length=MAX_FILTER_VALUES)] = ()
     price_min: Price | None = None
     price_max: Price | None = None
-    exclude_item_ids: Annotated[tuple[Id, ...], Field(max_length=1000)] = ()
+    exclude_item_ids: Annotated[tuple[Id, ...], Field(max_length=MAX_EXCLUDED)] = ()
     exclude_purchased: bool = False
     include_unavailable: bool = False
 
@@ -182,13 +193,13 @@ class RecommendationsBody(Input):
         default_factory=dict,
         description="Features of a new shopper by name; they override the stored ones in this call.",
     )
-    session_item_ids: Annotated[tuple[Id, ...], Field(min_length=1, max_length=50)] = Field(
+    session_item_ids: Annotated[tuple[Id, ...], Field(min_length=1, max_length=MAX_SESSION_ITEMS)] = Field(
         (), description="Items just looked at, newest first.", json_schema_extra=_no_default
     )
     page_size: PageSize = DEFAULT_PAGE
     filter: Filter = Filter()
     placement: Placement = "home"
-    candidate_count: CandidateCount = Field(200, description="How many candidates are ranked.")
+    candidate_count: CandidateCount = Field(DEFAULT_CANDIDATES, description="How many candidates are ranked.")
     channels: Annotated[tuple[Channel, ...], Field(max_length=7)] = Field(
         (), description="Only candidates of these recall channels; empty for all."
     )
@@ -233,7 +244,9 @@ class SearchParameters(Input):
     category: Annotated[tuple[Text, ...], Field(max_length=8)] = Field(
         (), description="The path of a category from the root; repeat the parameter, one a level."
     )
-    brand: Annotated[tuple[Text, ...], Field(max_length=100)] = Field((), description="Only these brands.")
+    brand: Annotated[tuple[Text, ...], Field(max_length=MAX_FILTER_VALUES)] = Field(
+        (), description="Only these brands."
+    )
     price_min: Price | None = None
     price_max: Price | None = None
     order: Order = Field(
@@ -285,4 +298,4 @@ class EventBody(Input):
 class EventsBody(Input):
     """Events to record; all are checked before the first is stored."""
 
-    events: Annotated[tuple[EventBody, ...], Field(min_length=1, max_length=1000)]
+    events: Annotated[tuple[EventBody, ...], Field(min_length=1, max_length=MAX_BATCH)]

@@ -10,8 +10,7 @@ from flask import url_for
 from engine.chain import STRANGER, request_context
 from engine.features import UserContext
 from engine.types import Item, RecommendQuery
-from engine.vocabulary import MAX_HISTORY
-from services.common.validate import MAX_BATCH
+from engine.vocabulary import MAX_BATCH, MAX_HISTORY
 from services.common.values import now_ms
 from webapp.console.inputs import Form, Who
 from webapp.console.state import current_console

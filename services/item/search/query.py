@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from engine.errors import InvalidArgument
 from engine.types import SEARCH_ORDERS, SearchQuery
+from engine.vocabulary import MAX_FILTER_VALUES
 from services.common.validate import (
-    MAX_FILTER_VALUES,
     check_id,
     check_number,
     check_range,
