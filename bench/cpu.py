@@ -16,13 +16,13 @@ _TICK = os.sysconf("SC_CLK_TCK")
 def used(groups: Mapping[str, Sequence[int]]) -> Iterator[dict[str, float]]:
     """Cores each group uses on average within the block; the dictionary is filled at its end."""
     cores: dict[str, float] = {}
-    began, before = time.monotonic(), _seconds(groups)
+    began, before = time.monotonic(), seconds(groups)
     yield cores
-    took, after = time.monotonic() - began, _seconds(groups)
+    took, after = time.monotonic() - began, seconds(groups)
     cores.update({name: (after[name] - before[name]) / took for name in groups})
 
 
-def _seconds(groups: Mapping[str, Sequence[int]]) -> dict[str, float]:
+def seconds(groups: Mapping[str, Sequence[int]]) -> dict[str, float]:
     """Seconds of processor time by group so far."""
     times: dict[int, float] = {}
     children: dict[int, list[int]] = defaultdict(list)

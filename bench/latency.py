@@ -3,13 +3,16 @@
     make up && python -m bench.latency [--users 60] [--rounds 5] [--seconds 8] [--draw docs/img/latency.svg]
 
 Protocol: the running system's release, `--users` shoppers drawn with a seed, 200 candidates, 20 items a page.
+The shop that runs from the state folder is found by itself: its ports, topology, index and predictor.
 
 * One client: in each round every shopper is asked for once by every way, one way right after the other, so
-  that the machine's moods hit all alike. Ways: the floor on ready arrays; the floor with features; the five
-  services' logic in this process; `Recommend` over gRPC. The last two with PaddleServing and with ONNX.
-  p50, p95 and p99 are over all answers; ratios are of the p50.
+  that the machine's moods hit all alike. Ways: the floor on ready arrays, as is and with the kernels; the
+  floor with features; the five services' logic in this process; `Recommend` over gRPC, by the shop as it
+  runs. Where it runs PaddleServing, a second rank and recommend with ONNX Runtime are asked too.
+  p10, p50 and p99 are over all answers; ratios are of the p50.
 * Saturated: `--clients` client processes for `--seconds`, three rounds, median; the floor with one process a
-  core. Clients share the processors with the services.
+  core. Clients share the processors with the services. Meanwhile the processor time of each part is read from
+  /proc.
 * BLAS has one thread, as in the services: with more, searching on busy cores waits for the others (ADR 0052).
 """
 
@@ -25,9 +28,10 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -35,21 +39,34 @@ import grpc
 from ecrs.recommend.v1 import recommend_service_pb2 as pb
 from ecrs.recommend.v1 import recommend_service_pb2_grpc as stubs
 
-from bench import floor, report
-from bench.draw import draw_latency
-from bench.latency_series import Series, show, stages
+from bench import cpu, floor, report
+from bench.latency_series import Saturated, Series, show, stages
 from clients.python.credentials import with_token
 from engine.features import UserContext
 from engine.release import Release, current
 from engine.types import RecommendQuery
+from scripts.supervision.parts import parts
+from scripts.supervision.supervisor import Supervisor
 from services import bootstrap
 from services.common import log
-from services.running import OtherCopyError, running_settings
+from services.running import PLACES, OtherCopyError, running_settings
 from services.settings import Settings
 
 CANDIDATES, PAGE = 200, 20
 ONNX_OFFSET = 700  # of the ports of the second rank and recommend services, which use ONNX Runtime
+START_S = 90.0  # that a second service may take: kernels are compiled where they never were
+UNASKED = frozenset({"nginx", "web1", "web2"})
+"""Parts that `Recommend` over gRPC does not pass through."""
 Way = Callable[[UserContext], dict[str, float] | None]
+
+
+@dataclass(frozen=True)
+class Route:
+    """A recommend service, and the processes that work for it by part."""
+
+    name: str
+    address: str
+    pids: Mapping[str, Sequence[int]]
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -84,18 +101,24 @@ def main(argv: list[str] | None = None) -> int:
     release = Release.load(settings.artifacts_dir / name, verify=False)
     shape = f"{len(release.items.ids):,} items × {release.vectors.shape[1]}"
     print(f"{report.machine()}; {name}: {shape}; seed {options.seed}")
-    with second_route(settings) as onnx_address:
+    print(f"the shop: {settings.topology}, {_index(settings)}, {_predictor(settings)}")
+    with second_route(settings) as second:
         contexts = shoppers(settings, options.users, options.seed)
-        single = one_client(settings, release, contexts, onnx_address, options.rounds)
-        saturated = saturate(settings, release, contexts, onnx_address, options)
+        routes = [Route(f"gRPC, {_predictor(settings)}", settings.address("recommend"), running(settings))]
+        routes += second
+        single = one_client(settings, release, contexts, routes, options.rounds)
+        saturated = saturate(release, contexts, routes, options)
     show(single, saturated)
     if options.draw:
+        from bench.draw import draw_latency  # noqa: PLC0415 - matplotlib is for developers
+
         draw_latency(options.draw, {way: series.seconds for way, series in single.items()}, stages(single))
     if options.json:
         figures = {way: report.percentiles(series.seconds) for way, series in single.items()}
-        options.json.write_text(
-            json.dumps({"one_client_ms": figures, "saturated_per_s": saturated}, indent=1) + "\n"
-        )
+        rates = {way: asdict(one) for way, one in saturated.items()}
+        shop = {"topology": settings.topology, "index": _index(settings), "predictor": _predictor(settings)}
+        content = {"shop": shop, "one_client_ms": figures, "saturated": rates}
+        options.json.write_text(json.dumps(content, indent=1) + "\n")
     return 0
 
 
@@ -114,25 +137,24 @@ def shoppers(settings: Settings, count: int, seed: int) -> list[UserContext]:
 
 
 def one_client(
-    settings: Settings, release: Release, contexts: list[UserContext], onnx_address: str, rounds: int
+    settings: Settings, release: Release, contexts: list[UserContext], routes: Sequence[Route], rounds: int
 ) -> dict[str, Series]:
     """Every way for every shopper in turn; the first round warms up and is not counted."""
     base = floor.Floor(release, CANDIDATES)
     prepared = {context.user_id: base.prepare(context) for context in contexts}
-    with (
-        in_process(settings, settings.predictor()) as serving_here,
-        in_process(settings, "onnx://") as onnx_here,
-        over_grpc(settings.address("recommend")) as serving_there,
-        over_grpc(onnx_address) as onnx_there,
-    ):
-        ways: dict[str, Way] = {
-            "floor": lambda context: _nothing(base.run(prepared[context.user_id])),
-            "floor with features": lambda context: _nothing(base.run_encoding(context)),
-            "in process, ONNX": onnx_here,
-            "in process, PaddleServing": serving_here,
-            "gRPC, ONNX": onnx_there,
-            "gRPC, PaddleServing": serving_there,
-        }
+    ways: dict[str, Way] = {"floor": lambda context: _nothing(base.run(prepared[context.user_id]))}
+    if floor.has_folded(release):
+        folded = floor.Floor(release, CANDIDATES, folded=True)
+        ways["floor, kernels"] = lambda context: _nothing(folded.run(prepared[context.user_id]))
+        ways["floor, kernels and features"] = lambda context: _nothing(folded.run_encoding(context))
+    else:
+        ways["floor and features"] = lambda context: _nothing(base.run_encoding(context))
+    with ExitStack() as stack:
+        for predictor in dict.fromkeys(("onnx://", settings.predictor())):
+            name = f"in process, {_predictor_name(predictor)}"
+            ways[name] = stack.enter_context(in_process(settings, predictor))
+        for route in routes:
+            ways[route.name] = stack.enter_context(over_grpc(route.address))
         results = {name: Series() for name in ways}
         for number in range(rounds + 1):
             for context in contexts:
@@ -181,63 +203,84 @@ def over_grpc(address: str) -> Iterator[Way]:
 
 
 @contextmanager
-def second_route(settings: Settings) -> Iterator[str]:
-    """A second rank (ONNX Runtime) and recommend beside the running ones; the address of the latter."""
-    rank, recommend = (settings.port(name) + ONNX_OFFSET for name in ("rank", "recommend"))
+def second_route(settings: Settings) -> Iterator[list[Route]]:
+    """A second rank (ONNX Runtime) and recommend beside the running ones; none where those use it already."""
+    if settings.predictor() == "onnx://":
+        yield []
+        return
+    ports = {name: settings.port(name) + ONNX_OFFSET for name in ("rank", "recommend")}
     environment = {
         **os.environ,
+        **as_environment(settings),
+        "ECRS_TOPOLOGY": "separate",
         "ECRS_RANK_PREDICTOR": "onnx://",
-        "ECRS_RANK_ADDRESS": f"127.0.0.1:{rank}",
+        "ECRS_RANK_ADDRESS": f"127.0.0.1:{ports['rank']}",
         "ECRS_LOG_LEVEL": "ERROR",
     }
-    programs = [
-        subprocess.Popen(
+    programs = {
+        name: subprocess.Popen(
             [sys.executable, "-m", f"services.{name}", "--port", str(port)],
             env=environment,
             stdout=subprocess.DEVNULL,
         )
-        for name, port in (("rank", rank), ("recommend", recommend))
-    ]
+        for name, port in ports.items()
+    }
     try:
-        deadline = time.monotonic() + 60
-        while not (_answers(f"127.0.0.1:{recommend}") and _answers(f"127.0.0.1:{rank}")):
-            if time.monotonic() > deadline or any(program.poll() is not None for program in programs):
+        deadline = time.monotonic() + START_S
+        while not all(_answers(f"127.0.0.1:{port}") for port in ports.values()):
+            if time.monotonic() > deadline or any(one.poll() is not None for one in programs.values()):
                 raise SystemExit("error: the second rank and recommend services did not start")
             time.sleep(0.2)
-        yield f"127.0.0.1:{recommend}"
+        pids = {**running(settings), **{name: [one.pid] for name, one in programs.items()}}
+        yield [Route("gRPC, ONNX", f"127.0.0.1:{ports['recommend']}", pids)]
     finally:
-        for program in programs:
-            program.terminate()
-        for program in programs:
-            program.wait(20)
+        for one in programs.values():
+            one.terminate()
+        for one in programs.values():
+            one.wait(20)
+
+
+def as_environment(settings: Settings) -> dict[str, str]:
+    """The places of the running copy, for a program that is to belong to it."""
+    found = {f"ECRS_{name.upper()}": str(getattr(settings, name)) for name in (*PLACES, "state_dir")}
+    return {name: value for name, value in found.items() if value}
+
+
+def running(settings: Settings) -> dict[str, list[int]]:
+    """The processes of the running parts that a recommendation uses, by part."""
+    processes = Supervisor(settings.state_dir).processes()
+    wanted = {part.within or part.name for part in parts(settings, settings.artifacts_dir)}
+    return {name: [one.pid] for name, one in processes.items() if name in wanted - UNASKED and one.pid}
 
 
 def saturate(
-    settings: Settings,
-    release: Release,
-    contexts: list[UserContext],
-    onnx_address: str,
-    options: argparse.Namespace,
-) -> dict[str, float]:
-    """Answers per second: the floor with a process a core, `Recommend` by both routes; medians of three."""
+    release: Release, contexts: list[UserContext], routes: Sequence[Route], options: argparse.Namespace
+) -> dict[str, Saturated]:
+    """Answers per second and their processor time: the floor with a process a core, `Recommend` by every
+    route; medians of three rounds."""
     cores = len(os.sched_getaffinity(0))
-    addresses = {"gRPC, ONNX": onnx_address, "gRPC, PaddleServing": settings.address("recommend")}
     ids = [context.user_id for context in contexts]
-    rounds: dict[str, list[float]] = {"floor": [], **{name: [] for name in addresses}}
+    floors = {"floor": False, **({"floor, kernels": True} if floor.has_folded(release) else {})}
+    rounds: dict[str, list[Saturated]] = {name: [] for name in (*floors, *(one.name for one in routes))}
     with ProcessPoolExecutor(max(cores, options.clients), mp_context=get_context("spawn")) as pool:
         for _ in range(3):
-            runs = [
-                pool.submit(floor.saturate, str(release.path), contexts, CANDIDATES, options.seconds)
-                for _ in range(cores)
-            ]
-            rounds["floor"].append(sum(run.result() for run in runs) / options.seconds)
-            for name, address in addresses.items():
-                runs = [
-                    pool.submit(ask_for, address, ids, options.seconds, number)
+            for name, folded in floors.items():
+                shared = (str(release.path), contexts, CANDIDATES, options.seconds, folded)
+                runs = [pool.submit(floor.saturate, *shared) for _ in range(cores)]
+                count = sum(run.result()[0] for run in runs)
+                took = sum(run.result()[1] for run in runs)
+                rounds[name].append(Saturated(count / options.seconds, {"floor": took / max(count, 1) * 1e3}))
+            for route in routes:
+                before = cpu.seconds(route.pids)
+                asked = [
+                    pool.submit(ask_for, route.address, ids, options.seconds, number)
                     for number in range(options.clients)
                 ]
-                rounds[name].append(sum(run.result() for run in runs) / options.seconds)
-    return {name: report.median(values) for name, values in rounds.items()}
+                count = sum(run.result() for run in asked)
+                after = cpu.seconds(route.pids)
+                used = {name: (after[name] - before[name]) / max(count, 1) * 1e3 for name in route.pids}
+                rounds[route.name].append(Saturated(count / options.seconds, used))
+    return {name: Saturated.median(values) for name, values in rounds.items()}
 
 
 def ask_for(address: str, user_ids: list[str], seconds: float, seed: int) -> int:
@@ -257,6 +300,18 @@ def ask_for(address: str, user_ids: list[str], seconds: float, seed: int) -> int
 
 def _token() -> str:
     return Settings().service_token.get_secret_value()
+
+
+def _predictor_name(url: str) -> str:
+    return "ONNX" if url == "onnx://" else "PaddleServing"
+
+
+def _predictor(settings: Settings) -> str:
+    return _predictor_name(settings.predictor())
+
+
+def _index(settings: Settings) -> str:
+    return "Milvus" if settings.milvus() else "exact search"
 
 
 def _nothing(_: object) -> None:

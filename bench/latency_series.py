@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bench import report
 
 STAGES = ("user", "recall", "rank", "item")
+FLOORS = ("floor", "floor, kernels")
 
 
 @dataclass
@@ -28,7 +30,22 @@ class Series:
                 self.stages[stage].append(told.get(stage, 0.0))
 
 
-def stages(single: dict[str, Series]) -> dict[str, dict[str, float]]:
+@dataclass(frozen=True)
+class Saturated:
+    """Whole answers per second while clients ask all the time, and milliseconds of processor time that each
+    part takes for one."""
+
+    per_s: float
+    cpu_ms: Mapping[str, float]
+
+    @classmethod
+    def median(cls, rounds: Sequence[Saturated]) -> Saturated:
+        """The medians of several rounds."""
+        parts = {name: report.median(one.cpu_ms[name] for one in rounds) for name in rounds[0].cpu_ms}
+        return cls(report.median(one.per_s for one in rounds), parts)
+
+
+def stages(single: Mapping[str, Series]) -> dict[str, dict[str, float]]:
     """Median milliseconds by stage of each way that tells them; "own" is what no stage accounts for."""
     told = {}
     for name, series in single.items():
@@ -39,14 +56,17 @@ def stages(single: dict[str, Series]) -> dict[str, dict[str, float]]:
     return told
 
 
-def show(single: dict[str, Series], saturated: dict[str, float]) -> None:
-    """Print the tables."""
-    base = report.percentiles(single["floor"].seconds)[0]
+def show(single: Mapping[str, Series], saturated: Mapping[str, Saturated]) -> None:
+    """Print the tables; ratios to both floors where both were measured."""
+    floors = [name for name in FLOORS if name in single]
+    bases = [report.percentiles(single[name].seconds)[0] for name in floors]
     rows = []
     for name, series in single.items():
-        p50, p95, p99 = report.percentiles(series.seconds)
-        rows.append((name, *(f"{x:.2f}" for x in (p50, p95, p99, p50 / base)), str(series.degraded)))
-    report.table("One client, ms", ("way", "p50", "p95", "p99", "× floor", "degraded"), rows)
+        p10, (p50, _, p99) = report.p10(series.seconds), report.percentiles(series.seconds)
+        ratios = [f"{p50 / base:.2f}" for base in bases]
+        rows.append((name, *(f"{x:.2f}" for x in (p10, p50, p99)), *ratios, str(series.degraded)))
+    titles = [f"× {name}" for name in floors]
+    report.table("One client, ms", ("way", "p10", "p50", "p99", *titles, "degraded"), rows)
     told = stages(single)
     report.table(
         "Where it goes, median ms",
@@ -55,6 +75,19 @@ def show(single: dict[str, Series], saturated: dict[str, float]) -> None:
     )
     report.table(
         "Saturated, answers per second (whole lists only)",
-        ("way", "per s", "of the floor"),
-        [(name, f"{rate:.0f}", f"{rate / saturated['floor']:.1%}") for name, rate in saturated.items()],
+        ("way", "per s", *(f"of {name}" for name in floors), "CPU ms"),
+        [
+            (
+                name,
+                f"{one.per_s:.0f}",
+                *(f"{one.per_s / saturated[base].per_s:.1%}" for base in floors),
+                f"{sum(one.cpu_ms.values()):.2f}",
+            )
+            for name, one in saturated.items()
+        ],
+    )
+    report.table(
+        "Processor time of an answer by part, ms",
+        ("way", "part", "CPU ms"),
+        [(name, part, f"{ms:.2f}") for name, one in saturated.items() for part, ms in one.cpu_ms.items()],
     )
