@@ -7,6 +7,7 @@ import errno
 import sys
 import time
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import redis
@@ -49,6 +50,7 @@ class Up:
         release = self._train(
             release
         )  # before anything starts: what cannot be trained leaves nothing running
+        self._compile()
         self._supervise(release)
         self._start("stores", 0, 0)
         self._load(release)
@@ -99,6 +101,12 @@ class Up:
         if problem:
             raise CommandError(f"{problem}; make up RELEASE={trained.name} serves it all the same")
         return trained
+
+    def _compile(self) -> None:
+        """Compile the kernels where numba is installed: services that did it would not be healthy in time."""
+        if self._settings.kernels == "auto" and find_spec("numba") is not None:
+            with self._steps.step("kernels"):
+                building.run("compiling the kernels", self._settings, "engine.kernels")
 
     def _supervise(self, release: Path) -> None:
         """Let supervisord know the parts as they are now; it is started if it does not run."""
