@@ -2,7 +2,7 @@
 
 **Nothing personal goes in here**: no page, no list made for a shopper, no session. The keys in use are the
 rails that are the same for all, similar products, variants, searches and the persona pages.
-See docs/adr/0070 and 0111.
+See docs/adr/0111.
 """
 
 from __future__ import annotations
