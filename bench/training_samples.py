@@ -18,7 +18,7 @@ from models.training.catalogue import build_schema, purchases_before, select_ite
 from models.training.config import QUICK
 from models.training.dataset import CatalogueEvents, load_prepared
 from models.training.fitting import rank_batch_size, rank_steps, seed_everything
-from models.training.moment import encode_items, encode_users, look
+from models.training.moment import encode_items, encode_users, knowledge_at
 from models.training.samples import RankSamples, rank_samples, ranked_users, tower_samples
 
 # Neighbours by cosine: EASE takes half a minute and changes nothing that is measured here. No texts: the
@@ -42,7 +42,7 @@ def prepare(data: Path, folder: Path, steps: int, warm_up: int) -> dict[str, Job
     window = int(CONFIG.window_days * DAY_MS)
     begin = prepared.end - window
     bought = purchases_before(events, len(base), begin)
-    moment = look(base, bought, prepared.profiles, np.full(len(base), np.nan), CONFIG)
+    moment = knowledge_at(base, bought, prepared.profiles, np.full(len(base), np.nan), CONFIG)
     encoder = FeatureEncoder(schema, moment.table)
     seed_everything(CONFIG.seed)
     tower, ranker = make_tower(schema, CONFIG.tower), make_ranker(schema, CONFIG.rank)

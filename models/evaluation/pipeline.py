@@ -30,7 +30,7 @@ from engine.vocabulary import HISTORY_EVENT_TYPES
 from models.evaluation.candidates import Scored, rank_metrics
 from models.evaluation.errors import ProtocolError
 from models.evaluation.protocols import Outcome, finish, truths
-from models.evaluation.ranking import NOBODY, RankedLists
+from models.evaluation.ranking import EMPTY_PLACE, RankedLists
 from models.evaluation.retail import RetailSplit
 from models.evaluation.trained import train_release
 from models.training.config import RecallConfig
@@ -101,7 +101,7 @@ class Served:
         """The lists of some users and the candidates they are made from. Where what was bought is not wanted,
         what of it the context, limited to ``schema.history_length`` events, no longer holds is taken out too.
         """
-        rows = np.full((len(users), k), NOBODY, np.int64)
+        rows = np.full((len(users), k), EMPTY_PLACE, np.int64)
         scores = np.full((len(users), k), -1.0, np.float32)
         channel = np.full((len(users), k), "", dtype="<U16")
         seen: list[tuple[IntArray, npt.NDArray[np.float32]]] = []
@@ -122,7 +122,7 @@ class Served:
                 scored = scored.take(order)
             count = min(k, len(scored.scores))
             place = scored.candidates.rows[:count]
-            rows[line, :count] = np.where(place < len(self.snapshot.table), place, NOBODY)
+            rows[line, :count] = np.where(place < len(self.snapshot.table), place, EMPTY_PLACE)
             scores[line, :count] = scored.scores[:count]
             channel[line, :count] = [scored.candidates.channels(one)[0] for one in range(count)]
         return RankedLists(users, rows, scores, channel), Scored.join(seen)

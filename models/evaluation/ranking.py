@@ -14,7 +14,7 @@ import numpy.typing as npt
 IntArray = npt.NDArray[np.int64]
 DoubleArray = npt.NDArray[np.float64]
 
-NOBODY = -1  # an empty place of a list
+EMPTY_PLACE = -1  # an empty place of a list
 
 
 @dataclass(frozen=True)
@@ -132,4 +132,4 @@ def top_k(scores: npt.NDArray[np.floating[Any]], k: int) -> IntArray:
     order = np.lexsort((best, -value), axis=1)  # ties: the lower row first
     best = np.take_along_axis(best, order, axis=1)
     value = np.take_along_axis(value, order, axis=1)
-    return np.where(np.isfinite(value), best, NOBODY).astype(np.int64)
+    return np.where(np.isfinite(value), best, EMPTY_PLACE).astype(np.int64)

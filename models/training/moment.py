@@ -51,7 +51,7 @@ class Moment:
         return Snapshot("", self.table, vectors, lists, self.segments, search=ExactSearch(vectors))
 
 
-def look(
+def knowledge_at(
     base: ItemTable,
     purchases: Purchases,
     profiles: Sequence[Profile],

@@ -4,6 +4,8 @@ At some moments before the end of the data it is asked: of the items first sold 
 which did each user take? The users are those who took one; each of their takings is set against all other
 launches of that window by a softmax (some of them drawn, weighted for the rest). Evidence and priors are as
 of the moment: nothing later is known.
+
+Legend: M items of the catalogue, B bins of all groups.
 """
 
 from __future__ import annotations
@@ -28,8 +30,10 @@ from engine.recall.new_items import (
     group_keys,
 )
 from models.training.dataset import PreparedData
-from models.training.new_items_priors import PRIORS, Sales, bin_priors
 
+PRIORS = ("rate_28d", "launches_28d", "rate_84d", "launches_84d", "sales", "sales_28d", "trend", "tried_28d")
+_PRIOR_LAUNCHES = 3.0  # a group's rate of takers per launch is drawn to the shop's by so many
+_LEVEL_DAYS = 28.0
 MOMENTS = 3  # launches of so many windows are learnt from
 _NEGATIVES = 100  # launches drawn beside each user's own
 _L2 = 30.0
@@ -38,7 +42,7 @@ _SETTLED_DAYS = 56.0  # what was first sold within these days of the data's begi
 
 
 @dataclass(frozen=True)
-class _Lessons:
+class _Choices:
     """R rows in groups by user and moment: ``x`` [R, F], ``taken`` [R], ``start`` of each group [K]."""
 
     x: FloatArray
@@ -60,15 +64,15 @@ class NewItemFit:
 
     def fit(self, end: int, moments: int = MOMENTS) -> NewItemModel | None:
         """The model as of ``end``; None where there were no launches to learn from."""
-        lessons = [
+        launches = [
             part
             for back in range(1, moments + 1)
             if end - back * self.window > self.data.begin + _SETTLED_DAYS * DAY_MS
-            and (part := self._lessons(end - back * self.window)) is not None
+            and (part := self._choices(end - back * self.window)) is not None
         ]
-        if not lessons:
+        if not launches:
             return None
-        weights = _softmax(lessons)
+        weights = _softmax(launches)
         groups = self.item_bins.shape[1]
         split = len(EVIDENCE) * groups
         of_prior = weights[split:].reshape(len(PRIORS), groups).T[self.bins.group]  # [B, priors]
@@ -96,7 +100,7 @@ class NewItemFit:
         """Catalogue indices of the items without a positive event."""
         return np.flatnonzero(self.sales.first == np.iinfo(np.int64).max)
 
-    def _lessons(self, moment: int) -> _Lessons | None:
+    def _choices(self, moment: int) -> _Choices | None:
         """Users who took launches, and the launches they could have taken."""
         new = self.launches(moment)
         if len(new) < 2:
@@ -121,7 +125,7 @@ class NewItemFit:
             start.append(start[-1] + len(chosen))
         if not x:
             return None
-        return _Lessons(
+        return _Choices(
             np.concatenate(x), np.concatenate(taken), np.array(start[:-1]), np.concatenate(missing)
         )
 
@@ -155,13 +159,13 @@ class NewItemFit:
                 yield user, own
 
 
-def _softmax(lessons: list[_Lessons]) -> DoubleArray:
+def _softmax(launches: list[_Choices]) -> DoubleArray:
     """Weights [F] that make what was taken likelier than what was not, with an L2 penalty."""
-    x = np.concatenate([part.x for part in lessons])
-    shifts = np.cumsum([0, *(len(part.taken) for part in lessons)])[:-1]
-    start = np.concatenate([part.start + shift for part, shift in zip(lessons, shifts, strict=True)])
-    taken = np.concatenate([part.taken for part in lessons])
-    missing = np.concatenate([part.missing for part in lessons])
+    x = np.concatenate([part.x for part in launches])
+    shifts = np.cumsum([0, *(len(part.taken) for part in launches)])[:-1]
+    start = np.concatenate([part.start + shift for part, shift in zip(launches, shifts, strict=True)])
+    taken = np.concatenate([part.taken for part in launches])
+    missing = np.concatenate([part.missing for part in launches])
     scale = x.std(axis=0) + 1e-6
     x = x / scale
     loss = _loss(x, taken, start, missing)
@@ -190,3 +194,59 @@ def _loss(
         return value, (x.T @ slope.astype(np.float32)).astype(np.float64) + _L2 * weights
 
     return loss
+
+
+@dataclass(frozen=True)
+class Sales:
+    """Positive events, and the first of each user and item."""
+
+    item: IntArray  # [E] catalogue index
+    at: IntArray  # [E] ms
+    first: IntArray  # [M] ms of the first sale, the largest number where there is none
+    tried_item: IntArray  # [T] of each user and item the first event
+    tried_at: IntArray
+    begin: int  # ms, of the data
+
+    @classmethod
+    def of(cls, data: PreparedData) -> Sales:
+        """All of a dataset."""
+        stream, n = data.events, len(data.item_ids)
+        chosen = data.positive[stream.type] & (stream.item >= 0)
+        item, at, user = stream.item[chosen], stream.at[chosen], stream.user[chosen]
+        first = np.full(n, np.iinfo(np.int64).max)
+        np.minimum.at(first, item, at)
+        # Events are sorted by user, then time: the first occurrence of a pair is its earliest.
+        pairs, place = np.unique(user * n + item, return_index=True)
+        return cls(item, at, first, pairs % n, at[place], data.begin)
+
+
+def bin_priors(sales: Sales, item_bins: npt.NDArray[np.int32], n_bins: int, moment: int) -> FloatArray:
+    """float32 [B, len(PRIORS)], from sales before the moment; ``item_bins`` int64 [M, G]."""
+    n = len(sales.first)
+    past, tried = sales.at < moment, sales.tried_at < moment
+    days = (moment - sales.at) / DAY_MS
+    sold = np.bincount(sales.item[past], minlength=n)
+    now = np.bincount(sales.item[past & (days < 28)], minlength=n)
+    earlier = np.bincount(sales.item[past & (days >= 28) & (days < 56)], minlength=n)
+    takers = np.bincount(sales.tried_item[tried], minlength=n)
+    late = np.bincount(sales.tried_item[tried & (moment - sales.tried_at < 28 * DAY_MS)], minlength=n)
+
+    def by_bin(values: IntArray) -> DoubleArray:
+        chosen = values > 0
+        bins = item_bins[chosen]
+        found = np.bincount(bins.ravel(), np.repeat(values[chosen], bins.shape[1]), n_bins + 1)
+        return np.asarray(found[:n_bins], np.float64)
+
+    items = by_bin((sold > 0).astype(np.int64))
+    columns = []
+    for window in (28, 84):
+        new = (sales.first < moment) & (sales.first >= moment - window * DAY_MS)
+        new &= sales.first >= sales.begin + _LEVEL_DAYS * DAY_MS
+        launches, won = by_bin(new.astype(np.int64)), by_bin(np.where(new, takers, 0))
+        usual = takers[new].sum() / max(int(new.sum()), 1)
+        rate = (won + _PRIOR_LAUNCHES * usual) / (launches + _PRIOR_LAUNCHES)
+        columns += [np.log(np.maximum(rate, 1e-3)), np.log1p(launches)]
+    recent, before = by_bin(now), by_bin(earlier)
+    columns += [np.log1p(by_bin(sold) / np.maximum(items, 1.0)), np.log1p(recent)]
+    columns += [np.log((recent + 5.0) / (before + 5.0)), np.log((by_bin(late) + 1.0) / (items + 3.0))]
+    return np.stack(columns, axis=1).astype(np.float32)

@@ -37,7 +37,7 @@ from models.training.fitting import (
     seed_everything,
     tower_batches,
 )
-from models.training.moment import Moment, encode_items, encode_users, look
+from models.training.moment import Moment, encode_items, encode_users, knowledge_at
 from models.training.new_shoppers import new_shopper_samples
 from models.training.publish import Trained, publish
 from models.training.requirements import check_events, check_windows
@@ -81,15 +81,17 @@ class Training:
 
     def run(self) -> tuple[Path, bool]:
         """All stages; returns the release's folder and whether it passed the gate."""
-        first = self._look(self.tower_until)
+        first = self._knowledge_at(self.tower_until)
         later = [at for at in (*self.cutoffs, self.validate_from) if at != self.tower_until]
         earlier = None if self.config.fresh_neighbours else first
-        moments = {self.tower_until: first, **{at: self._look(at, earlier) for at in later}}
+        moments = {self.tower_until: first, **{at: self._knowledge_at(at, earlier) for at in later}}
         self._done("statistics", f"and neighbours of items, as of {len(moments)} moments")
         self._learn_tower("tower", moments[self.tower_until], self.data.begin, self.config.tower.epochs)
         vectors = encode_items(self.tower, self.base)
         browsing = not has_browsing(self.data.events.type)
-        learn = RankSamples.join([self._lessons(moments[at], vectors, browsing) for at in self.cutoffs])
+        learn = RankSamples.join(
+            [self._ranker_samples(moments[at], vectors, browsing) for at in self.cutoffs]
+        )
         check = self._candidates(moments[self.validate_from], vectors)
         self._done("candidates", f"{len(learn.label):,} rows, {learn.label.mean():.1%} taken")
         self.ranker.fit_statistics(learn.feeds)
@@ -100,8 +102,10 @@ class Training:
         passed = metrics["pipeline"]["ndcg_at_20"] > metrics["popularity"]["ndcg_at_20"]
         self._done("validation", validation.summary(metrics))
         # Before the towers go on: their candidates for this window must not be learnt from it.
-        newest = self._lessons(moments[self.validate_from], vectors, browsing, None if browsing else check)
-        final = self._look(self.data.end)
+        newest = self._ranker_samples(
+            moments[self.validate_from], vectors, browsing, None if browsing else check
+        )
+        final = self._knowledge_at(self.data.end)
         self._learn_tower("tower-refit", final, self.tower_until, self.config.tower.refit_epochs)
         self._learn_ranker("ranker-refit", newest, self.config.rank.refit_epochs)
         metrics |= {"gate_passed": passed, "seconds": self.seconds}
@@ -121,9 +125,9 @@ class Training:
         self._done("published", folder.name + ("" if passed else ": no better than popularity"))
         return folder, passed
 
-    def _look(self, at: int, earlier: Moment | None = None) -> Moment:
+    def _knowledge_at(self, at: int, earlier: Moment | None = None) -> Moment:
         bought = purchases_before(self.events, len(self.base), at)
-        return look(self.base, bought, self.data.profiles, self.listed_at, self.config, earlier)
+        return knowledge_at(self.base, bought, self.data.profiles, self.listed_at, self.config, earlier)
 
     def _learn_tower(self, stage: str, moment: Moment, begin: int, epochs: int) -> None:
         """Train the towers on contexts from ``begin`` to the moment."""
@@ -145,7 +149,7 @@ class Training:
         )
         self._done(stage, f"{len(samples.label):,} rows, loss {_trend(losses)}")
 
-    def _lessons(
+    def _ranker_samples(
         self, moment: Moment, vectors: Any, browsing: bool, known: RankSamples | None = None
     ) -> RankSamples:
         """What the ranker learns from at a moment: shoppers with their history (``known`` if made before),

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from models.evaluation.methods.sequence import SequenceConfig, SequenceTower, ServedTower, served_items
-from models.evaluation.methods.sequence_start import item_factors
 from models.evaluation.methods.sequence_training import (
     Negatives,
     cut_windows,
     encode_users,
+    item_factors,
     newest,
     train_tower,
     window_batches,

@@ -16,7 +16,7 @@ from models.registry import make_tower
 from models.training.catalogue import build_schema, purchases_before
 from models.training.config import QUICK, TrainConfig
 from models.training.dataset import CatalogueEvents, DataFault, PreparedData, load_prepared
-from models.training.moment import look
+from models.training.moment import knowledge_at
 from models.training.new_shoppers import encode_new, new_shopper_samples
 from models.training.samples import tower_samples
 from tests.unit.models.prepared import ITEMS, write_prepared
@@ -62,7 +62,7 @@ def test_the_ranker_sees_new_shoppers_as_they_are_served(data: PreparedData) -> 
     base = ItemTable.from_records(build_schema(data, data.records, QUICK), data.records, data.end)
     events, config = CatalogueEvents(data, data.events.item), everybody_new(1.0)
     begin = data.end - 20 * DAY_MS
-    moment = look(
+    moment = knowledge_at(
         base, purchases_before(events, len(base), begin), data.profiles, np.full(len(base), np.nan), config
     )
     encoder, tower = FeatureEncoder(base.schema, moment.table), make_tower(base.schema, config.tower)

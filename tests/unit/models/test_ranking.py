@@ -8,7 +8,7 @@ import scipy.sparse
 
 from models.evaluation import mean_metrics, recall_ndcg, recall_of_truth
 from models.evaluation.ranking import (
-    NOBODY,
+    EMPTY_PLACE,
     RankedLists,
     coverage,
     interval,
@@ -45,7 +45,7 @@ def test_the_two_recalls_differ_where_the_truth_is_longer_than_the_list() -> Non
 
 
 def test_rank_of_the_first_hit_and_empty_places() -> None:
-    rows = np.array([[4, 2, NOBODY], [0, NOBODY, NOBODY]])
+    rows = np.array([[4, 2, EMPTY_PLACE], [0, EMPTY_PLACE, EMPTY_PLACE]])
     truth = scipy.sparse.csr_matrix(np.array([[0, 0, 1, 0, 0], [0, 1, 0, 0, 0]], np.float32))
     found = per_user(rows, truth, 3)
     assert found["hit_rate_at_3"].tolist() == [1.0, 0.0]
@@ -55,11 +55,11 @@ def test_rank_of_the_first_hit_and_empty_places() -> None:
 
 def test_an_empty_place_does_not_count_as_the_first_item() -> None:
     truth = scipy.sparse.csr_matrix(np.array([[1, 0]], np.float32))
-    assert per_user(np.array([[NOBODY]]), truth, 1)["hit_rate_at_1"].tolist() == [0.0]
+    assert per_user(np.array([[EMPTY_PLACE]]), truth, 1)["hit_rate_at_1"].tolist() == [0.0]
 
 
 def test_coverage_and_novelty_speak_of_what_is_shown() -> None:
-    rows = np.array([[0, 1], [0, NOBODY]])
+    rows = np.array([[0, 1], [0, EMPTY_PLACE]])
     assert coverage(rows, 4, 2) == 0.5
     assert novelty(rows, np.array([0.5, 0.25, 1.0, 1.0]), 2) == pytest.approx((1 + 2 + 1) / 3)
 
@@ -75,7 +75,7 @@ def test_the_interval_holds_the_mean_and_narrows_with_users() -> None:
 
 def test_top_k_breaks_ties_by_row_and_never_shows_what_is_ruled_out() -> None:
     scores = np.array([[1.0, 3.0, 3.0, -np.inf], [0.0, -np.inf, -np.inf, -np.inf]])
-    assert top_k(scores, 3).tolist() == [[1, 2, 0], [0, NOBODY, NOBODY]]
+    assert top_k(scores, 3).tolist() == [[1, 2, 0], [0, EMPTY_PLACE, EMPTY_PLACE]]
 
 
 def test_measure_reports_means_within_their_intervals() -> None:
