@@ -173,14 +173,15 @@ def channel_to_proto(name: str) -> pb.Channel.ValueType:
 
 
 def channels_from_proto(names: Iterable[str], numbers: Sequence[int]) -> tuple[str, ...]:
-    """The channels that a request asks for by name or by number, each once; names are not checked here.
+    """The channels that a request names, then those it gives by number only; names are not checked here.
 
     Raises InvalidArgument for a number that the enum does not have.
     """
     for at, number in enumerate(numbers):
         if not 1 <= number <= len(ALL_CHANNELS):
             raise InvalidArgument(f"recall_channels[{at}]", f"has no channel with the number {number}")
-    return tuple(dict.fromkeys((*names, *(ALL_CHANNELS[number - 1] for number in numbers))))
+    named = tuple(names)
+    return (*named, *(name for number in numbers if (name := ALL_CHANNELS[number - 1]) not in named))
 
 
 def optional_int(message: object, field: str, default: int) -> int:

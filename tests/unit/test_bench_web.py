@@ -93,11 +93,11 @@ def test_processor_time_is_that_of_the_block() -> None:
 
 def test_processor_time_is_told_by_page_and_process(port: int) -> None:
     way = web.Way("by nginx", port, {"web": [os.getpid()], "nginx": []})
-    result, used = web.measure(way, ["/"], seconds=0.3, connections=1)
+    result, used = web.measure(way, ["/"], seconds=1.0, connections=4)
 
     assert set(used) == {"web", "nginx"}
     assert used["nginx"] == 0
-    assert 0 < used["web"] * len(result.took_s) <= 0.3 * 1000 * 8  # no more than a few cores have
+    assert 0 < used["web"] * len(result.took_s) <= 1.5 * 1000 * 8  # no more than a few cores have
 
 
 def test_without_a_running_system_one_line_says_what_to_do(

@@ -212,12 +212,12 @@ class SlowRank(FakeRank):
 
 
 def test_a_hung_part_takes_its_share_of_the_time_and_no_more(recall: FakeRecall) -> None:
-    path, _ = fake_path(recall, SlowRank(), deadline_s=0.2)
+    path, _ = fake_path(recall, SlowRank(), deadline_s=1.0)
     result = path.recommend.recommend(QUERY, 60.0)
     assert result.degraded == {Degradation.RANK}
     assert len(result.items) == 5
     assert result.items[0].item is not None
-    assert result.timings_ms["rank"] < 0.2 * 1e3
+    assert result.timings_ms["rank"] < 1.0 * 1e3
 
 
 @pytest.mark.parametrize("transport", ["in process"], indirect=True)
@@ -241,7 +241,7 @@ def test_in_process_a_part_that_heeds_no_time_is_left_behind(
         for _ in range(7):  # the circuit opens meanwhile
             started = time.monotonic()
             result = path.recommend.recommend(QUERY, T)
-            assert time.monotonic() - started < 0.6
+            assert time.monotonic() - started < 1.5  # of 0.3 s; whoever is waited for hangs for good
             assert result.degraded == {missing}
             assert len(result.items) == 5
     finally:

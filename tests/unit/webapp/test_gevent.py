@@ -72,7 +72,7 @@ from engine.errors import EcrsError
 from services.common.rpc import Target
 
 hanging, other = (Target(name, "127.0.0.1:" + port, greenlets=True).open() for name, port in
-                  (("hanging", sys.argv[1]), ("other", sys.argv[2])))
+                  (("rank", sys.argv[1]), ("item", sys.argv[2])))
 
 def ask(target, timeout_s):
     try:
