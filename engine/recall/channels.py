@@ -221,42 +221,45 @@ def recall_similar(
 
     An item that the release lacks has only the last of these; None if there is nothing of it either.
     """
-    wanted = channels or SIMILAR_CHANNELS
-    row = int(snapshot.table.row_of([item_id])[0])
+    wanted, row = channels or SIMILAR_CHANNELS, int(snapshot.table.row_of([item_id])[0])
+    alike = snapshot.alike.of(item_id) if snapshot.alike is not None and "content" in wanted else None
+    if row < 0 and (alike is None or not len(alike[0])):
+        return None
     allowed = np.ones(len(snapshot.table), np.bool_) if allowed is None else allowed.copy()
     found: dict[str, Found] = {}
     degraded: set[Degradation] = set()
     ids, reason = snapshot.ids, row
-    if "content" in wanted and snapshot.alike is not None:
-        rows, scores = snapshot.alike.of(item_id)
-        if row < 0 and len(rows):
-            ids, reason = SnapshotIds(snapshot.name, snapshot.table, [item_id]), len(snapshot.table)
+    if row < 0:  # the item itself is the reason, so it needs a row of its own
+        ids, reason = SnapshotIds(snapshot.name, snapshot.table, [item_id]), len(snapshot.table)
+    if alike is not None:
+        rows, scores = alike
         kept = np.flatnonzero(allowed[rows])[:top_k]
         found["content"] = Found(rows[kept], scores[kept], np.full(len(kept), reason, np.int64))
-        if row < 0 and not len(rows):
-            return None
-    elif row < 0:
-        return None
     if row >= 0:
         allowed[row] = False
-        table = snapshot.table
-        if "item_to_item" in wanted and table.neighbours is not None and table.neighbour_scores is not None:
-            near = np.asarray(table.neighbours[row], np.int64)
-            kept = np.flatnonzero((near >= 0) & allowed[near])[:top_k]
-            strength = np.asarray(table.neighbour_scores[row])[kept]
-            found["item_to_item"] = Found(near[kept], strength, np.full(len(kept), row, np.int64))
+        if "item_to_item" in wanted:
+            found["item_to_item"] = _bought_together(snapshot, row, top_k, allowed)
         if "two_tower" in wanted:
             try:
-                rows, scores, index_failed = snapshot.nearest(
-                    snapshot.vectors[row], top_k, allowed, max(left_s(), 0.001)
-                )
+                vector = snapshot.vectors[row]
+                rows, scores, index_failed = snapshot.nearest(vector, top_k, allowed, max(left_s(), 0.001))
             except Unavailable as error:
                 failed("two_tower", error)
-                degraded.add(Degradation.INDEX)
+                index_failed = True
             else:
                 found["two_tower"] = Found(rows, scores)
-                if index_failed:
-                    degraded.add(Degradation.INDEX)
+            degraded |= {Degradation.INDEX} if index_failed else set()
     candidates = merge(found, quotas or snapshot.similar_quotas, top_k, ids)
     reports = tuple(ChannelReport(name, len(part.rows)) for name, part in found.items())
     return Recalled(candidates, frozenset(degraded), reports)
+
+
+def _bought_together(snapshot: Snapshot, row: int, top_k: int, allowed: Mask) -> Found:
+    """The neighbours of one item of the release."""
+    table = snapshot.table
+    if table.neighbours is None or table.neighbour_scores is None:
+        return _NONE
+    near = np.asarray(table.neighbours[row], np.int64)
+    kept = np.flatnonzero((near >= 0) & allowed[near])[:top_k]
+    strength = np.asarray(table.neighbour_scores[row])[kept]
+    return Found(near[kept], strength, np.full(len(kept), row, np.int64))

@@ -91,18 +91,7 @@ def _work(build: Callable[[], Sequence[App]], listen: Listen, one: _Worker | Non
         apps = build()
     except (EcrsError, OSError) as error:
         return _fail(str(error))
-    servers = [
-        Server(
-            app,
-            listen.host,
-            port.number,
-            threads=port.threads,
-            default_deadline_s=listen.default_deadline_s,
-            share_port=one is not None,
-            socket=socket_of(listen.sockets, one.number if one else 0, app.name) if listen.sockets else None,
-        )
-        for app, port in zip(apps, listen.ports, strict=True)
-    ]
+    servers = _servers(apps, listen, one)
     try:
         for server in servers:
             server.start()
@@ -122,6 +111,23 @@ def _work(build: Callable[[], Sequence[App]], listen: Listen, one: _Worker | Non
     for server in reversed(servers):
         server.close()
     return 0
+
+
+def _servers(apps: Sequence[App], listen: Listen, one: _Worker | None) -> list[Server]:
+    """A server for each app, none of them started."""
+    number = one.number if one else 0
+    return [
+        Server(
+            app,
+            listen.host,
+            port.number,
+            threads=port.threads,
+            default_deadline_s=listen.default_deadline_s,
+            share_port=one is not None,
+            socket=socket_of(listen.sockets, number, app.name) if listen.sockets else None,
+        )
+        for app, port in zip(apps, listen.ports, strict=True)
+    ]
 
 
 def _fail(problem: str) -> int:
