@@ -40,13 +40,13 @@ STRANGER = KnownContext(UserContext("", {}, (), 0), known=False)
 
 
 class UserStage(Protocol):
-    """Profiles and events."""
+    """Profiles and events; known=False and empty for a shopper who is not stored."""
 
     def get_user_context(self, user_id: str, max_events: int, timeout_s: float) -> KnownContext: ...
 
 
 class RecallStage(Protocol):
-    """From the catalogue to candidates."""
+    """From the catalogue to candidates. `release` "" = the current one."""
 
     def recall_items(
         self,
@@ -70,7 +70,7 @@ class RecallStage(Protocol):
 
 
 class RankStage(Protocol):
-    """From candidates to scores."""
+    """From candidates to scores; `missing_ids` may stay empty."""
 
     def rank_candidates(
         self, context: UserContext, candidates: Candidates, timeout_s: float, release: str

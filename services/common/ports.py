@@ -1,7 +1,8 @@
 """The port (Protocol) of each service.
 
-A service in process and its gRPC client implement the same port, so that callers cannot tell them apart and
-one suite tests both. All calls are synchronous, take `timeout_s` (seconds that remain for the call) and raise
+What the chain of a request asks of each is its stage in `engine/chain.py`; here is the rest. A service in
+process and its gRPC client implement the same port, so that callers cannot tell them apart and one suite
+tests both. All calls are synchronous, take `timeout_s` (seconds that remain for the call) and raise
 `engine.errors`.
 """
 
@@ -11,7 +12,8 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.candidates import Candidates, RecallResult, Rows
+from engine.candidates import Rows
+from engine.chain import ItemStage, RankStage, RecallStage, UserStage
 from engine.features import UserContext
 from engine.types import (
     NO_FILTER,
@@ -19,7 +21,6 @@ from engine.types import (
     ExplainResult,
     Item,
     ItemFilter,
-    KnownContext,
     RankResult,
     Recommendation,
     RecommendQuery,
@@ -32,12 +33,10 @@ from engine.vocabulary import DEFAULT_PAGE
 
 
 @runtime_checkable
-class ItemPort(Protocol):
+class ItemPort(ItemStage, Protocol):
     """The catalogue."""
 
     def get_item(self, item_id: str, timeout_s: float) -> Item: ...
-
-    def batch_get_items(self, item_ids: Sequence[str], timeout_s: float) -> tuple[list[Item], list[str]]: ...
 
     def upsert_items(self, items: Sequence[Item], timeout_s: float) -> int: ...
 
@@ -53,7 +52,7 @@ class ItemPort(Protocol):
 
 
 @runtime_checkable
-class UserPort(Protocol):
+class UserPort(UserStage, Protocol):
     """Profiles and events of shoppers."""
 
     def get_user(self, user_id: str, timeout_s: float) -> UserProfile: ...
@@ -68,8 +67,6 @@ class UserPort(Protocol):
 
     def upsert_users(self, users: Sequence[UserProfile], timeout_s: float) -> int: ...
 
-    def get_user_context(self, user_id: str, max_events: int, timeout_s: float) -> KnownContext: ...
-
     def record_user_events(self, events: Sequence[UserEvent], timeout_s: float) -> int: ...
 
     def list_user_events(
@@ -80,28 +77,8 @@ class UserPort(Protocol):
 
 
 @runtime_checkable
-class RecallPort(Protocol):
+class RecallPort(RecallStage, Protocol):
     """From the catalogue to candidates. `release` "" = the current one."""
-
-    def recall_items(
-        self,
-        context: UserContext,
-        top_k: int,
-        timeout_s: float,
-        channels: Sequence[str] = (),
-        item_filter: ItemFilter = NO_FILTER,
-        release: str = "",
-    ) -> RecallResult: ...
-
-    def similar_items(
-        self,
-        item_id: str,
-        top_k: int,
-        timeout_s: float,
-        item_filter: ItemFilter = NO_FILTER,
-        release: str = "",
-        channels: Sequence[str] = (),
-    ) -> RecallResult: ...
 
     def encode_user(
         self, context: UserContext, timeout_s: float, release: str = ""
@@ -109,18 +86,12 @@ class RecallPort(Protocol):
 
 
 @runtime_checkable
-class RankPort(Protocol):
+class RankPort(RankStage, Protocol):
     """From candidates to scores."""
 
     def rank_items(
         self, context: UserContext, item_ids: Sequence[str], timeout_s: float, release: str = ""
     ) -> RankResult: ...
-
-    def rank_candidates(
-        self, context: UserContext, candidates: Candidates, timeout_s: float, release: str
-    ) -> RankResult:
-        """As `rank_items`; `missing_ids` may stay empty."""
-        ...
 
     def rank_rows(self, context: UserContext, rows: Rows, timeout_s: float, release: str) -> RankResult:
         """By rows of a release, int64 [C]; those that it lacks have the score −1."""
