@@ -42,6 +42,9 @@ class HistorySummary:
         self.newest_age = float(history.ages[0]) if self.n_events else 365.0
         if not known.all():
             history = History(history.rows[known], history.types[known], history.ages[known])
+        # Training's columns are reversed views, which the compiled kernel does not take.
+        rows, types = np.ascontiguousarray(history.rows), np.ascontiguousarray(history.types)
+        history = History(rows, types, np.ascontiguousarray(history.ages))
         self.history, self.ages = history, history.ages
         positive = _positive(schema.positive)
         self.positive = positive[history.types]

@@ -146,6 +146,15 @@ def test_the_features_of_a_full_history_are_the_same_compiled() -> None:
     assert sum(named.values()) > 40, named  # the comparison is one of numbers, not of zeros
 
 
+def test_columns_that_are_reversed_views_are_taken_as_they_are() -> None:
+    rows, ages = np.array([3, 7, 3], np.int64), np.array([9.0, 2.0, 1.0])
+    types = np.full(3, EVENT_CODE["purchase"], np.int8)
+    backwards = History(rows[::-1], types[::-1], ages[::-1])
+    assert not backwards.rows.flags.c_contiguous
+    for one, other in zip(*both_ways(TABLE, backwards, np.arange(N_ITEMS)[::-1]), strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-6)
+
+
 def test_another_type_is_refused_and_never_compiled_in_a_request() -> None:
     assert kernels.load()
     history = history_of([(1, 4, 1.0)])
