@@ -12,7 +12,7 @@ from typing import Any
 import gevent
 import structlog
 from flask import Flask
-from gevent.pywsgi import WSGIServer
+from gevent.pywsgi import WSGIHandler, WSGIServer
 from pydantic import ValidationError
 
 from services.bootstrap import web_clients
@@ -25,15 +25,38 @@ STOP_S = 5  # how long running requests may take to finish after SIGTERM
 log = structlog.get_logger("webapp")
 
 
-class FrontEndServer(WSGIServer):  # type: ignore[misc]  # gevent has no type hints
+class OneWriteHandler(WSGIHandler):  # type: ignore[misc]  # gevent has no type hints
+    """Writes an answer's headers and body at once.
+
+    Apart, a front end that dies between the two leaves Nginx with an answer that it can neither finish nor ask
+    of the other front end.
+    """
+
+    _held: bytearray | None = None
+
+    def _write_with_headers(self, data: bytes) -> None:
+        self._held = bytearray()
+        super()._write_with_headers(data)
+        held, self._held = self._held, None
+        super()._sendall(held)
+
+    def _sendall(self, data: bytes) -> None:
+        if self._held is None:
+            super()._sendall(data)
+        else:
+            self._held += data
+
+
+class FrontEndServer(WSGIServer):  # type: ignore[misc]
     """gevent's WSGI server with TCP_NODELAY on its connections.
 
-    It writes headers and body apart. Without the option the body of a small page on a connection that is kept
-    alive waits for the delayed acknowledgement of the headers: 40 ms.
+    What follows an answer's first write on a connection that is kept alive would wait for its delayed
+    acknowledgement: 40 ms.
     """
 
     def __init__(self, app: Flask, host: str, port: int) -> None:
-        super().__init__((host, port), app, log=None)  # requests are logged by webapp.hooks
+        # Requests are logged by webapp.hooks.
+        super().__init__((host, port), app, log=None, handler_class=OneWriteHandler)
 
     def handle(self, sock: socket.socket, address: Any) -> None:
         """Serve the requests of one connection."""

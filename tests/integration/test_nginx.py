@@ -25,6 +25,7 @@ import pytest
 from scripts.supervision.config import render_nginx
 from services.settings import ROOT
 from tests.integration.programs import await_true, free_port
+from tests.support.redis_server import RedisServer
 from webapp.headers import SECURITY_HEADERS
 
 pytestmark = pytest.mark.integration
@@ -66,8 +67,9 @@ class FrontEnds:
 
 @contextmanager
 def running(folder: Path) -> Iterator[FrontEnds]:
-    """Nginx and two front ends, all in this folder."""
-    processes = [_front_end(folder / f"web{number}") for number in (1, 2)]
+    """Nginx, two front ends and their Redis, all in this folder."""
+    store = RedisServer(folder / "redis").start()
+    processes = [_front_end(folder / f"web{number}", store.url) for number in (1, 2)]
     ports = [_port_of(process) for process in processes]
     found = FrontEnds(free_port(), processes)
     try:
@@ -78,6 +80,7 @@ def running(folder: Path) -> Iterator[FrontEnds]:
         for process in processes:
             process.kill()
             process.wait(10)
+        store.stop()
 
 
 @contextmanager
@@ -239,9 +242,9 @@ def test_a_giant_body_is_refused_before_a_front_end_sees_it(front_ends: FrontEnd
     assert front_ends.ask("/events", "POST", body=body).status == 413
 
 
-def _front_end(state: Path) -> subprocess.Popen[str]:
+def _front_end(state: Path, redis_url: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.e2e.fake_shop", str(state)],
+        [sys.executable, "-m", "tests.e2e.fake_shop", str(state), redis_url],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
