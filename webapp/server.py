@@ -28,8 +28,8 @@ log = structlog.get_logger("webapp")
 class OneWriteHandler(WSGIHandler):  # type: ignore[misc]  # gevent has no type hints
     """Writes an answer's headers and body at once.
 
-    Apart, a front end that dies between the two leaves Nginx with an answer that it can neither finish nor ask
-    of the other front end.
+    Apart, a front end that dies between the two leaves Nginx with an answer that it can neither finish nor
+    ask of the other front end.
     """
 
     _held: bytearray | None = None
